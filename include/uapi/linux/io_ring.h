@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * io_ring: shared submission and completion rings for asynchronous I/O.
+ *
+ * A program opens /dev/io_ring and asks it for a ring with IO_RING_SETUP; the
+ * answer is a new file descriptor. Mapping that descriptor gives the program
+ * the ring memory: a submission queue (SQ), which the program fills, and a
+ * completion queue (CQ), which the kernel fills. IO_RING_ENTER tells the
+ * kernel that there is something to take, and waits for completions. Closing
+ * the last descriptor destroys the ring.
+ *
+ * Numbers are those of io_uring wherever the meaning is the same.
+ * Documentation/abi.rst is the normative description.
+ */
+#ifndef _UAPI_LINUX_IO_RING_H
+#define _UAPI_LINUX_IO_RING_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IO_RING_ABI_VERSION	1
+
+/* ioctl "magic"; 0xBB is unassigned in ioctl-number.rst of Linux 7.3. */
+#define IO_RING_IOC_MAGIC	0xBB
+
+/*
+ * The argument of every ioctl is a pointer to the structure of the same name.
+ * QUERY works on the control device and on a ring, SETUP on the control device
+ * only, ENTER and REGISTER on a ring only; anything else is ENOTTY.
+ */
+#define IO_RING_QUERY		_IO(IO_RING_IOC_MAGIC, 0x00)
+#define IO_RING_SETUP		_IO(IO_RING_IOC_MAGIC, 0x01)
+#define IO_RING_ENTER		_IO(IO_RING_IOC_MAGIC, 0x02)
+#define IO_RING_REGISTER	_IO(IO_RING_IOC_MAGIC, 0x03)
+
+/* Limits of this ABI version; IO_RING_QUERY reports those in force. */
+#define IO_RING_MAX_ENTRIES	32768U
+#define IO_RING_MAX_CQ_ENTRIES	65536U
+#define IO_RING_MAX_REQUESTS	65536U
+
+/**
+ * struct io_ring_sqe - submission queue entry: one request
+ * @opcode: What to do: an enum io_ring_op.
+ * @flags: IO_RING_SQE_* bits; this ABI version accepts none.
+ * @ioprio: I/O priority as ioprio_set(2) encodes it; 0 means that of the
+ *          submitting thread.
+ * @fd: File descriptor the request works on.
+ * @off: File offset in bytes. For READ, WRITE, READV and WRITEV ~0 means the
+ *       file position, which is then used and advanced as read(2) does, and
+ *       the request completes before IO_RING_ENTER returns. Files that have no
+ *       position (pipes, sockets, terminals) ignore it.
+ * @addr: User address of the buffer, or of an array of struct iovec.
+ * @len: Length of the buffer in bytes, or number of elements of the array.
+ *       Transfers are cut to 0x7ffff000 bytes, as read(2) does.
+ * @op_flags: Flags of the operation: RWF_* for the reading and writing ones,
+ *            IO_RING_FSYNC_* for FSYNC.
+ * @user_data: Handed back, untouched, in the completion.
+ * @buf_index: Must be 0.
+ * @personality: Must be 0.
+ * @file_index: Must be 0.
+ * @addr3: Must be 0.
+ * @resv: Must be 0.
+ *
+ * The kernel copies the entry once, when it takes it. A field that the
+ * operation does not use must be 0. An entry that breaks a rule completes with
+ * an error and IO_RING_CQE_F_REJECTED, and has had no effect.
+ */
+struct io_ring_sqe {
+	__u8	opcode;
+	__u8	flags;
+	__u16	ioprio;
+	__s32	fd;
+	__u64	off;
+	__u64	addr;
+	__u32	len;
+	__u32	op_flags;
+	__u64	user_data;
+	__u16	buf_index;
+	__u16	personality;
+	__u32	file_index;
+	__u64	addr3;
+	__u64	resv;
+};
+
+/**
+ * enum io_ring_op - values of io_ring_sqe.opcode
+ * @IO_RING_OP_NOP: Completes with 0.
+ * @IO_RING_OP_READV: preadv2(2): @fd, @off, @addr and @len as an iovec array,
+ *                    @op_flags, @ioprio.
+ * @IO_RING_OP_WRITEV: pwritev2(2), likewise.
+ * @IO_RING_OP_FSYNC: fsync(2) of @fd, or of @len bytes from @off; both 0 means
+ *                    the whole file, @len 0 means from @off to the end.
+ * @IO_RING_OP_READ: pread(2): @fd, @off, @addr, @len, @op_flags, @ioprio.
+ * @IO_RING_OP_WRITE: pwrite(2), likewise.
+ *
+ * An opcode that is not listed completes with -EINVAL and names the field
+ * opcode. IO_RING_QUERY tells which are there and what each accepts.
+ */
+enum io_ring_op {
+	IO_RING_OP_NOP		= 0,
+	IO_RING_OP_READV	= 1,
+	IO_RING_OP_WRITEV	= 2,
+	IO_RING_OP_FSYNC	= 3,
+	IO_RING_OP_READ		= 22,
+	IO_RING_OP_WRITE	= 23,
+};
+
+/* io_ring_sqe.op_flags of IO_RING_OP_FSYNC: as fdatasync(2). */
+#define IO_RING_FSYNC_DATASYNC	(1U << 0)
+
+/**
+ * struct io_ring_cqe - completion queue entry: the result of one request
+ * @user_data: That of the submission queue entry.
+ * @res: Result: what the system call of the same name returns, or -errno.
+ * @flags: IO_RING_CQE_F_* bits; the others are 0.
+ *
+ * Every entry that the kernel takes from the submission queue gives exactly one
+ * completion, except those counted in "dropped" (see struct io_ring_sq_offsets).
+ */
+struct io_ring_cqe {
+	__u64	user_data;
+	__s32	res;
+	__u32	flags;
+};
+
+/*
+ * The request was refused before anything was done: @res is the error, and
+ * bits 16 to 21 of @flags hold the byte offset in struct io_ring_sqe of the
+ * field that is to blame.
+ */
+#define IO_RING_CQE_F_REJECTED	(1U << 8)
+#define IO_RING_CQE_FIELD_SHIFT	16
+#define IO_RING_CQE_FIELD_MASK	0x3fU
+
+/**
+ * struct io_ring_sq_offsets - where the parts of the submission queue are
+ * @head: __u32, written by the kernel: the next entry that it will take.
+ * @tail: __u32, written by the program: one past the last entry offered.
+ * @ring_mask: __u32, constant: number of entries - 1.
+ * @ring_entries: __u32, constant: number of entries, a power of two.
+ * @flags: __u32, written by the kernel: IO_RING_SQ_* bits.
+ * @dropped: __u32, written by the kernel: how many index array elements did not
+ *           name an entry. Such an element is used up and gives no completion.
+ * @array: __u32[ring_entries], written by the program: for each position, the
+ *         number of the entry to take. 0 with IO_RING_SETUP_NO_SQARRAY, where
+ *         position p is entry p & ring_mask.
+ * @dropped_at: __u32, written by the kernel: the position (as in @head) of the
+ *              last element counted in @dropped.
+ *
+ * Offsets are in bytes from the start of the region. Positions run freely from
+ * 0 to 2^32 - 1 and wrap; entry or element number is position & ring_mask.
+ */
+struct io_ring_sq_offsets {
+	__u32	head;
+	__u32	tail;
+	__u32	ring_mask;
+	__u32	ring_entries;
+	__u32	flags;
+	__u32	dropped;
+	__u32	array;
+	__u32	dropped_at;
+};
+
+/* Completions wait in the kernel for room; IO_RING_ENTER moves them over. */
+#define IO_RING_SQ_CQ_OVERFLOW	(1U << 1)
+
+/**
+ * struct io_ring_cq_offsets - where the parts of the completion queue are
+ * @head: __u32, written by the program: the next completion it will read.
+ * @tail: __u32, written by the kernel: one past the last completion.
+ * @ring_mask: __u32, constant: number of completions - 1.
+ * @ring_entries: __u32, constant: number of completions, a power of two.
+ * @overflow: __u32, written by the kernel: how many completions had to wait
+ *            for room so far. None is ever lost.
+ * @cqes: struct io_ring_cqe[ring_entries], written by the kernel.
+ * @flags: Reserved, 0.
+ * @resv: Reserved, 0.
+ *
+ * Offsets are in bytes from the start of the region.
+ */
+struct io_ring_cq_offsets {
+	__u32	head;
+	__u32	tail;
+	__u32	ring_mask;
+	__u32	ring_entries;
+	__u32	overflow;
+	__u32	cqes;
+	__u32	flags;
+	__u32	resv;
+};
+
+/*
+ * io_ring_setup.flags
+ *
+ * CQSIZE: @cq_entries is given; without it, it must be 0 and the completion
+ *	queue gets twice the entries of the submission queue.
+ * CLAMP: sizes above the limit are cut to it instead of being refused.
+ * SUBMIT_ALL: a rejected entry does not end a batch. This is the default.
+ * NO_SQARRAY: no index array; entries are taken in order.
+ * FORK_SHARED: mappings of the ring are inherited by child processes, which may
+ *	reap completions through them. Without it children do not get them.
+ * STOP_ON_REJECT: a rejected entry is the last that this IO_RING_ENTER takes,
+ *	which is what io_uring does without its SUBMIT_ALL.
+ */
+#define IO_RING_SETUP_CQSIZE		(1U << 3)
+#define IO_RING_SETUP_CLAMP		(1U << 4)
+#define IO_RING_SETUP_SUBMIT_ALL	(1U << 7)
+#define IO_RING_SETUP_NO_SQARRAY	(1U << 16)
+#define IO_RING_SETUP_FORK_SHARED	(1U << 30)
+#define IO_RING_SETUP_STOP_ON_REJECT	(1U << 31)
+
+/*
+ * io_ring_setup.features and io_ring_query.features
+ *
+ * SINGLE_MMAP: one mapping at offset 0 holds everything but the entries.
+ * NODROP: completions are never lost.
+ * SUBMIT_STABLE: the entry and what it points to as a description (iovecs) may
+ *	be reused as soon as IO_RING_ENTER has returned.
+ * RW_CUR_POS: offset ~0 means the file position.
+ */
+#define IO_RING_FEAT_SINGLE_MMAP	(1ULL << 0)
+#define IO_RING_FEAT_NODROP		(1ULL << 1)
+#define IO_RING_FEAT_SUBMIT_STABLE	(1ULL << 2)
+#define IO_RING_FEAT_RW_CUR_POS		(1ULL << 3)
+
+/* io_ring_setup.error_field and the like: no field is to blame. */
+#define IO_RING_NO_FIELD	0xffffffffU
+
+/**
+ * enum io_ring_limit - values of io_ring_setup.error_limit
+ * @IO_RING_LIMIT_NONE: The call did not fail because of a limit.
+ * @IO_RING_LIMIT_ENTRIES: More submission entries than allowed.
+ * @IO_RING_LIMIT_CQ_ENTRIES: More completion entries than allowed.
+ * @IO_RING_LIMIT_REQUESTS: More request slots than allowed.
+ * @IO_RING_LIMIT_MEMORY: The kernel or the memory cgroup had too little memory.
+ * @IO_RING_LIMIT_DISABLED: The administrator switched rings off (module
+ *                          parameter "disabled"), for all or for this caller.
+ */
+enum io_ring_limit {
+	IO_RING_LIMIT_NONE		= 0,
+	IO_RING_LIMIT_ENTRIES		= 1,
+	IO_RING_LIMIT_CQ_ENTRIES	= 2,
+	IO_RING_LIMIT_REQUESTS		= 3,
+	IO_RING_LIMIT_MEMORY		= 4,
+	IO_RING_LIMIT_DISABLED		= 5,
+};
+
+/**
+ * struct io_ring_setup - argument of IO_RING_SETUP
+ * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 136 is
+ *        EINVAL; larger is accepted if the kernel's unknown rest is all 0, else
+ *        E2BIG.
+ * @flags: In: IO_RING_SETUP_* bits; an unknown one is EINVAL.
+ * @entries: In: wanted submission entries, 1 to IO_RING_MAX_ENTRIES; out: the
+ *           number made, rounded up to a power of two.
+ * @cq_entries: In: with IO_RING_SETUP_CQSIZE the wanted completion entries, at
+ *              least @entries rounded up, at most IO_RING_MAX_CQ_ENTRIES, else
+ *              0; out: the number made, rounded up to a power of two.
+ * @requests: In: how many requests may be under way, counting completions that
+ *            wait for room, at least @cq_entries, at most IO_RING_MAX_REQUESTS;
+ *            0 means @cq_entries. Out: the number made.
+ * @error_field: Out, on failure: byte offset in this structure of the field to
+ *               blame, or IO_RING_NO_FIELD. In: must be 0.
+ * @error_limit: Out, on failure: an enum io_ring_limit. In: must be 0.
+ * @resv: Must be 0.
+ * @limit_need: Out, on failure because of a limit: what was asked for, in
+ *              entries, requests or bytes. In: must be 0.
+ * @limit_have: Out, on failure because of a limit: what is allowed, or 0 if
+ *              that is not known. In: must be 0.
+ * @features: Out: IO_RING_FEAT_* bits.
+ * @region_size: Out: size of the region in bytes, a multiple of the page size.
+ * @sqes_offset: Out: where in the region the entries (struct io_ring_sqe) are,
+ *               in bytes, a multiple of the page size.
+ * @sqes_size: Out: size of that part in bytes.
+ * @sq_off: Out: the submission queue's parts.
+ * @cq_off: Out: the completion queue's parts.
+ *
+ * Returns a new descriptor, always close-on-exec, or -1 with errno:
+ * EINVAL (a field, named in @error_field), E2BIG (@size), EFAULT (the argument
+ * cannot be read or written), ENOMEM (@error_limit, @limit_need), EPERM
+ * (IO_RING_LIMIT_DISABLED), EMFILE or ENFILE (descriptors), EOPNOTSUPP (this
+ * CPU's data cache aliases). On failure only the error_* and limit_* members
+ * have been written.
+ */
+struct io_ring_setup {
+	__u32	size;
+	__u32	flags;
+	__u32	entries;
+	__u32	cq_entries;
+	__u32	requests;
+	__u32	error_field;
+	__u32	error_limit;
+	__u32	resv;
+	__aligned_u64	limit_need;
+	__aligned_u64	limit_have;
+	__aligned_u64	features;
+	__aligned_u64	region_size;
+	__u32	sqes_offset;
+	__u32	sqes_size;
+	struct io_ring_sq_offsets	sq_off;
+	struct io_ring_cq_offsets	cq_off;
+};
+
+/*
+ * mmap(2) offsets on a ring descriptor. The region may also be mapped in parts:
+ * any multiple of the page size inside it is an offset. Lengths that go beyond
+ * the end of what is mapped, MAP_PRIVATE and PROT_EXEC are EINVAL.
+ */
+#define IO_RING_OFF_REGION	0ULL
+#define IO_RING_OFF_CQ_REGION	0x8000000ULL	/* the region once more */
+#define IO_RING_OFF_SQES	0x10000000ULL	/* the entries alone */
+
+/**
+ * struct io_ring_enter - argument of IO_RING_ENTER
+ * @to_submit: In: how many entries to take from the submission queue, at most;
+ *             0 takes none.
+ * @min_complete: In: wait until at least that many completions can be read; cut
+ *                to the size of the completion queue; 0 does not wait. If fewer
+ *                entries than @to_submit were taken the call does not wait.
+ * @flags: In: must be 0 in this ABI version.
+ * @wait_error: Out, only if the wait failed: -errno. In: must be 0.
+ * @error_field: Out, only on EINVAL: byte offset in this structure of the field
+ *               to blame. In: must be 0.
+ * @resv: Must be 0.
+ * @resv2: Must be 0.
+ *
+ * Returns how many entries were taken, or -1 with errno if none was taken
+ * because of an error: EINVAL (@error_field), EFAULT, EPERM (another process's
+ * ring, or the caller's credentials are no longer those of the ring; waiting
+ * alone is allowed to all who hold the descriptor), EBUSY (every request slot
+ * is in use: read completions first), EOVERFLOW (the program wrote a head or
+ * tail that is out of range), EINTR (a signal came while waiting), EOWNERDEAD
+ * (the process of the ring is gone and the wait would never end).
+ *
+ * If entries were taken and the wait then failed, the return value is their
+ * number and @wait_error tells why the wait ended.
+ */
+struct io_ring_enter {
+	__u32	to_submit;
+	__u32	min_complete;
+	__u32	flags;
+	__s32	wait_error;
+	__u32	error_field;
+	__u32	resv;
+	__aligned_u64	resv2[3];
+};
+
+/**
+ * struct io_ring_register - argument of IO_RING_REGISTER
+ * @size: In: sizeof(struct io_ring_register).
+ * @opcode: In: what to register; this ABI version knows none: EINVAL.
+ * @flags: In: must be 0.
+ * @error_field: Out, only on EINVAL: byte offset in this structure of the field
+ *               to blame. In: must be 0.
+ * @addr: In: user address of what the opcode needs.
+ * @nr: In: number of elements at @addr.
+ * @resv: Must be 0.
+ */
+struct io_ring_register {
+	__u32	size;
+	__u32	opcode;
+	__u32	flags;
+	__u32	error_field;
+	__aligned_u64	addr;
+	__u32	nr;
+	__u32	resv;
+};
+
+/**
+ * struct io_ring_op_info - what one operation accepts
+ * @opcode: An enum io_ring_op.
+ * @flags: IO_RING_OP_SUPPORTED or 0.
+ * @sqe_flags: IO_RING_SQE_* bits that io_ring_sqe.flags may have.
+ * @resv: 0.
+ * @op_flags: Bits that io_ring_sqe.op_flags may have.
+ * @fields: Bit n is set if byte n of struct io_ring_sqe may be other than 0.
+ *
+ * The kernel validates requests with the same table.
+ */
+struct io_ring_op_info {
+	__u8	opcode;
+	__u8	flags;
+	__u8	sqe_flags;
+	__u8	resv;
+	__u32	op_flags;
+	__aligned_u64	fields;
+};
+
+#define IO_RING_OP_SUPPORTED	(1U << 0)
+
+/**
+ * struct io_ring_query - argument of IO_RING_QUERY
+ * @size: In: sizeof(struct io_ring_query) as the program knows it; the rules
+ *        are those of io_ring_setup.size, the smallest is 64.
+ * @abi_version: Out: IO_RING_ABI_VERSION of the kernel. In: must be 0.
+ * @ops: In: user address of an array of struct io_ring_op_info, or 0.
+ * @ops_len: In: elements of that array; out: elements written, one for each
+ *           opcode from 0 on.
+ * @ops_max: Out: one more than the highest opcode known. In: must be 0.
+ * @features: Out: IO_RING_FEAT_* bits. In: must be 0.
+ * @setup_flags: Out: IO_RING_SETUP_* bits known. In: must be 0.
+ * @enter_flags: Out: bits that io_ring_enter.flags may have. In: must be 0.
+ * @max_entries: Out: largest io_ring_setup.entries. In: must be 0.
+ * @max_cq_entries: Out: largest io_ring_setup.cq_entries. In: must be 0.
+ * @max_requests: Out: largest io_ring_setup.requests. In: must be 0.
+ * @disabled: Out: 1 if IO_RING_SETUP would fail with EPERM for the caller, else
+ *            0. In: must be 0.
+ * @error_field: Out, on EINVAL: byte offset in this structure of the field to
+ *               blame. In: must be 0.
+ * @resv: Must be 0.
+ */
+struct io_ring_query {
+	__u32	size;
+	__u32	abi_version;
+	__aligned_u64	ops;
+	__u32	ops_len;
+	__u32	ops_max;
+	__aligned_u64	features;
+	__u32	setup_flags;
+	__u32	enter_flags;
+	__u32	max_entries;
+	__u32	max_cq_entries;
+	__u32	max_requests;
+	__u32	disabled;
+	__u32	error_field;
+	__u32	resv;
+};
+
+#endif /* _UAPI_LINUX_IO_RING_H */

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers of the C interface: the only code of this module that may be `unsafe`.
+//!
+//! Each file wraps one thing of the kernel in types that could join the `kernel` crate, and its
+//! first lines say where. Nothing here knows the driver; the driver knows nothing of
+//! `kernel::bindings`.
+
+pub(crate) mod anon_fd;
+pub(crate) mod async_io;
+pub(crate) mod char_dev;
+pub(crate) mod deferred;
+pub(crate) mod file_ops;
+pub(crate) mod mutex;
+pub(crate) mod nospec;
+pub(crate) mod owner;
+pub(crate) mod params;
+pub(crate) mod plug;
+pub(crate) mod pool;
+pub(crate) mod shared_mem;
+pub(crate) mod transfer;
+pub(crate) mod user_struct;
+pub(crate) mod vma;
+pub(crate) mod wait_queue;
+
+/// Declarations of `rust/helpers.h`, made by bindgen.
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    improper_ctypes,
+    missing_docs,
+    non_upper_case_globals,
+    unreachable_pub,
+    unused_imports,
+    reason = "generated code; what it triggers depends on the kernel's configuration"
+)]
+mod helpers {
+    include!(concat!(env!("IO_RING_OBJ"), "/helpers_generated.rs"));
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transfers that complete later, from any context. Would join `rust/kernel/fs/kiocb.rs`.
+//!
+//! A transfer runs in a slot of a [`Pool`](super::pool::Pool), which holds its `struct kiocb`.
+//!
+//! # Who finishes
+//!
+//! `ki_complete` may run before the file has returned from `read_iter`, and files look at the
+//! `kiocb` and the `struct file` on their way out even then. So both the submitter, when the file
+//! has returned, and the completion handler exchange [`IoSlot::stage`], and the slot belongs to the
+//! one who comes second. The exchange orders the result, written before, with its reading.
+
+use super::{
+    pool::{
+        Domain,
+        Slot, //
+    },
+    transfer::Transfer, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+
+/// The file has not returned yet, and the transfer has not completed.
+const ISSUING: i32 = 0;
+/// The file has returned.
+const RETURNED: i32 = 1;
+/// The transfer has completed.
+const COMPLETED: i32 = 2;
+
+/// What a slot holds: the kernel's part of a transfer, and the driver's request.
+pub(crate) struct IoSlot<R> {
+    kiocb: Opaque<bindings::kiocb>,
+    stage: Atomic<i32>,
+    result: isize,
+    is_write: bool,
+    transfer: Option<Transfer>,
+    /// The driver's part.
+    pub(crate) request: R,
+}
+
+// SAFETY: The `kiocb` is only used by who owns the slot, and holds nothing that is bound to a
+// thread; everything else is `Send` itself.
+unsafe impl<R: Send> Send for IoSlot<R> {}
+
+impl<R> IoSlot<R> {
+    /// An idle slot.
+    pub(crate) fn new(request: R) -> Self {
+        Self {
+            kiocb: Opaque::zeroed(),
+            stage: Atomic::new(ISSUING),
+            result: 0,
+            is_write: false,
+            transfer: None,
+            request,
+        }
+    }
+}
+
+/// A [`Domain`] whose slots run transfers.
+pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
+    /// The driver's part of a slot.
+    type Request: Send;
+
+    /// A transfer that [`start`] left under way has completed with `result`.
+    ///
+    /// Any context, hard interrupts included.
+    fn complete(slot: Slot<Self>, result: isize);
+}
+
+/// What became of a transfer.
+pub(crate) enum Started<D: IoDomain> {
+    /// It has completed, with this result.
+    Done(Slot<D>, isize),
+    /// It is under way: [`IoDomain::complete`] will be, or has been, called.
+    Queued,
+}
+
+/// Starts `transfer` in `slot`.
+///
+/// Process context; sleeps where the file does.
+#[inline]
+pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: Transfer) -> Started<D> {
+    slot.stage.store(ISSUING, Relaxed);
+    slot.is_write = transfer.is_write();
+    let transfer = NonNull::from(slot.transfer.insert(transfer));
+    let raw = slot.into_raw();
+    // SAFETY: The slot's address is valid; this is a projection.
+    let kiocb = unsafe { Opaque::cast_into(&raw const (*raw.as_ptr()).kiocb) };
+    // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
+    // it up again, and whoever does so comes after the file has returned and after the completion.
+    let result = unsafe { Transfer::run(transfer, kiocb, completed::<D>) };
+
+    let result = if result == -(bindings::EIOCBQUEUED as isize) {
+        // SAFETY: The slot is not finished before this exchange.
+        let stage = unsafe { &(*raw.as_ptr()).stage };
+        if stage.xchg(RETURNED, Full) == ISSUING {
+            return Started::Queued;
+        }
+        // SAFETY: The completion came first and has written the result before its exchange.
+        unsafe { (*raw.as_ptr()).result }
+    } else {
+        result
+    };
+    // SAFETY: `into_raw` gave it; the completion, if there was one, left it to us.
+    let mut slot = unsafe { Slot::<D>::from_raw(raw) };
+    slot.transfer = None;
+    Started::Done(slot, result)
+}
+
+/// The `ki_complete` of all transfers.
+///
+/// # Safety
+///
+/// Called by a file once for a `kiocb` that [`start`] gave it, if it answered `-EIOCBQUEUED`.
+unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result: c_long) {
+    // SAFETY: `start` only passes the `kiocb` of a slot.
+    let raw: *mut IoSlot<D::Request> = unsafe {
+        kernel::container_of!(
+            kiocb.cast::<Opaque<bindings::kiocb>>(),
+            IoSlot<D::Request>,
+            kiocb
+        )
+    };
+    // SAFETY: The slot is valid until the exchange below; `start` does not write this field before
+    // that.
+    if unsafe { (*raw).is_write } {
+        // Now, not later: who froze the file system may be waiting for this.
+        // SAFETY: `vfs_iocb_iter_write` has begun the write and left its end to the completion.
+        unsafe { super::helpers::io_ring_kiocb_end_write(kiocb) };
+    }
+    // SAFETY: As above; `start` reads it after its exchange only.
+    unsafe { (*raw).result = result as isize };
+    // SAFETY: As above.
+    let stage = unsafe { &(*raw).stage };
+    if stage.xchg(COMPLETED, Full) == ISSUING {
+        return;
+    }
+    // SAFETY: As above, so not null.
+    let item = unsafe { NonNull::new_unchecked(raw) };
+    // SAFETY: `start` gave up the slot by `into_raw`, and has returned without taking it.
+    let mut slot = unsafe { Slot::<D>::from_raw(item) };
+    slot.transfer = None;
+    D::complete(slot, result as isize);
+}

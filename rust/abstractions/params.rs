@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Module parameters that can be read and written at run time.
+//!
+//! `module!` of the `kernel` crate gives parameters no file in sysfs, so these are declared in
+//! `rust/helpers.c`. Would join `rust/kernel/module_param.rs`.
+
+use super::helpers;
+
+/// Permissions the device node is made with.
+pub(crate) fn node_mode() -> u16 {
+    // SAFETY: FFI call without requirements.
+    let mode = unsafe { helpers::io_ring_param_mode() };
+    // CAST: Permission bits fit; the mask drops the rest.
+    (mode & 0o666) as u16
+}
+
+/// Whether the administrator lets the calling process set up rings.
+///
+/// Process context; may ask the security modules for a capability.
+pub(crate) fn caller_may_setup() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_may_setup() }
+}

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transfers between an open file and user memory. Would join `rust/kernel/fs/kiocb.rs`.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/uio.h`](srctree/include/linux/uio.h)
+//!
+//! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
+//! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
+
+use super::helpers;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
+use kernel::{
+    bindings,
+    fs::{
+        File,
+        LocalFile, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// An open file, looked up by descriptor once.
+pub(crate) struct OpenFile(ARef<File>);
+
+impl OpenFile {
+    /// The file that `fd` stands for in the calling process. Process context, in an ioctl.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if there is none, or it was opened with `O_PATH`.
+    pub(crate) fn get(fd: i32) -> Result<Self> {
+        let fd = u32::try_from(fd).map_err(|_| EBADF)?;
+        let file = LocalFile::fget(fd).map_err(|_| EBADF)?;
+        // SAFETY: ioctl uses `fdget`, not `fdget_pos`, so this thread has no such call under way.
+        Ok(Self(unsafe { LocalFile::assume_no_fdget_pos(file) }))
+    }
+
+    fn as_ptr(&self) -> *mut bindings::file {
+        self.0.as_ptr()
+    }
+
+    fn is(&self, modes: c_int) -> bool {
+        // SAFETY: The file is alive.
+        unsafe { helpers::io_ring_file_modes(self.as_ptr()) & modes == modes }
+    }
+
+    /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the file cannot be synchronised, and what its file system answers.
+    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> Result {
+        let data_only = c_int::from(data_only);
+        // SAFETY: The file is alive.
+        let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
+        kernel::error::to_result(ret)
+    }
+}
+
+/// Which way the data goes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Direction {
+    /// From the file to memory.
+    Read,
+    /// From memory to the file.
+    Write,
+}
+
+impl Direction {
+    fn iter_type(self) -> c_int {
+        match self {
+            // `ITER_DEST` and `ITER_SOURCE` of linux/uio.h.
+            Direction::Read => 0,
+            Direction::Write => 1,
+        }
+    }
+}
+
+/// User memory to transfer to or from.
+pub(crate) struct UserBuffers {
+    iter: bindings::iov_iter,
+    /// What the iterator points to.
+    _iovec: OwnedIovec,
+}
+
+// SAFETY: The iterator is plain data: addresses of user memory, which are only meaningful in the
+// process they come from, and of the owned iovec array.
+unsafe impl Send for UserBuffers {}
+
+/// An iovec array that `import_iovec` allocated, or null.
+struct OwnedIovec(*mut bindings::iovec);
+
+impl Drop for OwnedIovec {
+    fn drop(&mut self) {
+        // SAFETY: Null, or allocated by `import_iovec` and not freed yet.
+        unsafe { bindings::kfree(self.0.cast()) };
+    }
+}
+
+impl UserBuffers {
+    /// One buffer of `len` bytes, cut to what `read(2)` transfers at most.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if it is not in the part of the address space that user memory can have.
+    #[inline]
+    pub(crate) fn single(direction: Direction, address: u64, len: u32) -> Result<Self> {
+        let address = usize::try_from(address).map_err(|_| EFAULT)?;
+        let mut iter = bindings::iov_iter::default();
+        let buffer = core::ptr::without_provenance_mut(address);
+        // SAFETY: `iter` is valid for writes; the address is checked by the function.
+        let ret = unsafe {
+            bindings::import_ubuf(direction.iter_type(), buffer, len as usize, &mut iter)
+        };
+        kernel::error::to_result(ret)?;
+        Ok(Self {
+            iter,
+            _iovec: OwnedIovec(null_mut()),
+        })
+    }
+
+    /// The buffers of an array of `count` `struct iovec`, which is copied. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`, `EINVAL` (more than 1024, or a negative length), `ENOMEM`.
+    pub(crate) fn vector(direction: Direction, address: u64, count: u32) -> Result<Self> {
+        let address = usize::try_from(address).map_err(|_| EFAULT)?;
+        let mut iter = bindings::iov_iter::default();
+        let mut array = null_mut();
+        let user = core::ptr::without_provenance(address);
+        // SAFETY: `iter` and `array` are valid for writes; with no room offered for a copy
+        // (`fast_segs` is 0), the function allocates one if it needs one.
+        let ret = unsafe {
+            bindings::import_iovec(direction.iter_type(), user, count, 0, &mut array, &mut iter)
+        };
+        let iovec = OwnedIovec(array);
+        if ret < 0 {
+            return Err(Error::from_errno(ret as c_int));
+        }
+        Ok(Self {
+            iter,
+            _iovec: iovec,
+        })
+    }
+}
+
+/// Where in the file a transfer starts.
+#[derive(Clone, Copy)]
+enum Start {
+    /// At this offset, in bytes.
+    At(i64),
+    /// At the file position, which moves on, as `read(2)` does.
+    Current,
+}
+
+/// I/O priority of a transfer.
+#[derive(Clone, Copy)]
+pub(crate) struct Priority(u16);
+
+impl Priority {
+    /// As `ioprio_set(2)` encodes it; 0 for that of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no such priority, `EPERM` if the caller may not have it.
+    pub(crate) fn new(ioprio: u16) -> Result<Self> {
+        if ioprio == 0 {
+            // SAFETY: FFI call without requirements.
+            let current = unsafe { helpers::io_ring_ioprio_current() };
+            // CAST: Priorities are 16 bits wide.
+            return Ok(Self(current as u16));
+        }
+        // SAFETY: FFI call without requirements.
+        kernel::error::to_result(unsafe { helpers::io_ring_ioprio_check(ioprio) })?;
+        Ok(Self(ioprio))
+    }
+}
+
+/// Why a transfer cannot be made: which argument is to blame, and the error.
+pub(crate) enum Unfit {
+    /// The file: not open for this direction.
+    File(Error),
+    /// The offset: negative.
+    Offset(Error),
+    /// The `RWF_*` flags: not for this file or direction.
+    Flags(Error),
+}
+
+/// A transfer that has everything it needs.
+pub(crate) struct Transfer {
+    file: OpenFile,
+    direction: Direction,
+    start: Start,
+    flags: c_int,
+    priority: Priority,
+    buffers: UserBuffers,
+}
+
+impl Transfer {
+    /// A transfer at `offset` bytes; `u64::MAX` means the file position.
+    ///
+    /// Files without a position, and files that cannot be read or written at an offset, ignore it.
+    /// `rwf` are `RWF_*` flags.
+    #[inline]
+    pub(crate) fn new(
+        file: OpenFile,
+        direction: Direction,
+        offset: u64,
+        buffers: UserBuffers,
+        rwf: u32,
+        priority: Priority,
+    ) -> Result<Self, Unfit> {
+        let (open_for, positioned) = match direction {
+            Direction::Read => (helpers::IO_RING_FILE_READ, helpers::IO_RING_FILE_PREAD),
+            Direction::Write => (helpers::IO_RING_FILE_WRITE, helpers::IO_RING_FILE_PWRITE),
+        };
+        if !file.is(open_for) {
+            return Err(Unfit::File(EBADF));
+        }
+
+        let start = if file.is(helpers::IO_RING_FILE_STREAM) {
+            Start::At(0)
+        } else if offset == u64::MAX || !file.is(positioned) {
+            Start::Current
+        } else {
+            Start::At(i64::try_from(offset).map_err(|_| Unfit::Offset(EINVAL))?)
+        };
+
+        let mut flags = 0;
+        // SAFETY: The file is alive and `flags` valid for writes.
+        let ret = unsafe {
+            helpers::io_ring_kiocb_flags(
+                file.as_ptr(),
+                rwf,
+                direction == Direction::Write,
+                &mut flags,
+            )
+        };
+        kernel::error::to_result(ret).map_err(Unfit::Flags)?;
+
+        Ok(Self {
+            file,
+            direction,
+            start,
+            flags,
+            priority,
+            buffers,
+        })
+    }
+
+    /// Whether the transfer is a write, which holds off freezing of the file system while it runs.
+    pub(super) fn is_write(&self) -> bool {
+        self.direction == Direction::Write
+    }
+
+    /// Issues the transfer with `kiocb`, which it initialises.
+    ///
+    /// Answers what the file answers. After `-EIOCBQUEUED` `complete` is, or has already been,
+    /// called with `kiocb` once.
+    ///
+    /// # Safety
+    ///
+    /// `transfer` and `kiocb` are valid, and stay so until this function has returned and, if it
+    /// returned `-EIOCBQUEUED`, `complete` has been called. Nothing else uses them meanwhile.
+    pub(super) unsafe fn run(
+        transfer: NonNull<Self>,
+        kiocb: *mut bindings::kiocb,
+        complete: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
+    ) -> isize {
+        // SAFETY: Valid by the safety requirements; only read here, but for the iterator.
+        let this = unsafe { transfer.as_ref() };
+        let mut request = bindings::kiocb {
+            ki_filp: this.file.as_ptr(),
+            ki_flags: this.flags,
+            ki_ioprio: this.priority.0,
+            ki_complete: Some(complete),
+            ..pin_init::zeroed()
+        };
+        match this.start {
+            Start::At(offset) => {
+                request.ki_pos = offset;
+                // SAFETY: `kiocb` is valid for writes by the safety requirements.
+                unsafe { kiocb.write(request) };
+                // SAFETY: By the safety requirements.
+                unsafe { Self::issue(transfer, kiocb) }
+            }
+            Start::Current => {
+                // Without a completion function files finish before they return.
+                request.ki_complete = None;
+                // SAFETY: `kiocb` is valid for writes by the safety requirements.
+                unsafe { kiocb.write(request) };
+                // SAFETY: By the safety requirements.
+                unsafe { Self::issue_at_position(transfer, kiocb) }
+            }
+        }
+    }
+
+    /// Issues at the file position, and moves that on.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Transfer::run`]; `kiocb` is initialised, without a completion function.
+    unsafe fn issue_at_position(transfer: NonNull<Self>, kiocb: *mut bindings::kiocb) -> isize {
+        // SAFETY: Valid by the safety requirements.
+        let file = unsafe { &transfer.as_ref().file };
+        let locked = file.is(helpers::IO_RING_FILE_ATOMIC_POS);
+        let raw = file.as_ptr();
+        if locked {
+            // SAFETY: The file is alive, and so its mutex.
+            let ret = unsafe { helpers::io_ring_lock_file_pos(raw) };
+            if ret != 0 {
+                return -(bindings::EINTR as isize);
+            }
+        }
+        // SAFETY: Guarded by the mutex, if the file has its position guarded at all.
+        unsafe { (*kiocb).ki_pos = (*raw).f_pos };
+        // SAFETY: By the safety requirements.
+        let ret = unsafe { Self::issue(transfer, kiocb) };
+        if ret >= 0 {
+            // SAFETY: As for reading it.
+            unsafe { (*raw).f_pos = (*kiocb).ki_pos };
+        }
+        if locked {
+            // SAFETY: Locked above.
+            unsafe { helpers::io_ring_unlock_file_pos(raw) };
+        }
+        ret
+    }
+
+    /// Calls the file.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Transfer::run`]; `kiocb` is initialised.
+    #[inline]
+    unsafe fn issue(transfer: NonNull<Self>, kiocb: *mut bindings::kiocb) -> isize {
+        let this = transfer.as_ptr();
+        // SAFETY: Valid by the safety requirements.
+        let (file, direction) = unsafe { ((*this).file.as_ptr(), (*this).direction) };
+        // SAFETY: As above; the file is alive, and its operations with it.
+        let ops = unsafe { &*(*file).f_op };
+        // SAFETY: As above; nothing else uses the iterator.
+        let iter = unsafe { core::ptr::addr_of_mut!((*this).buffers.iter) };
+        let ret = match (direction, ops.read_iter.is_some(), ops.write_iter.is_some()) {
+            // SAFETY: All three are valid by the safety requirements.
+            (Direction::Read, true, _) => unsafe {
+                bindings::vfs_iocb_iter_read(file, kiocb, iter)
+            },
+            // SAFETY: As above.
+            (Direction::Write, _, true) => unsafe {
+                bindings::vfs_iocb_iter_write(file, kiocb, iter)
+            },
+            // SAFETY: As above.
+            _ => unsafe {
+                helpers::io_ring_loop_transfer(kiocb, iter, direction == Direction::Write)
+            },
+        };
+        restartable_as_interrupted(ret)
+    }
+}
+
+/// A request cannot be restarted as a system call would be, so it was interrupted.
+#[inline]
+fn restartable_as_interrupted(ret: isize) -> isize {
+    const RESTART: [u32; 4] = [
+        bindings::ERESTARTSYS,
+        bindings::ERESTARTNOINTR,
+        bindings::ERESTARTNOHAND,
+        bindings::ERESTART_RESTARTBLOCK,
+    ];
+    if ret < 0 && RESTART.iter().any(|&code| ret == -(code as isize)) {
+        return -(bindings::EINTR as isize);
+    }
+    ret
+}

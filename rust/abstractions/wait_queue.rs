@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Wait queues whose sleepers say themselves what they wait for.
+//!
+//! Would join `rust/kernel/sync/wait_queue.rs`. C header:
+//! [`include/linux/wait.h`](srctree/include/linux/wait.h)
+//!
+//! A sleeper brings a condition. It is evaluated by the sleeper before it sleeps and by whoever
+//! calls [`WaitQueue::wake`], so a task is only woken when it has something to do.
+//!
+//! No wake-up is lost: the sleeper enters the queue, then (after the full barrier in
+//! `prepare_to_wait_event`) evaluates the condition; the waker makes the condition true, then (after
+//! the full barrier in `wq_has_sleeper`) looks at the queue. At least one of them sees the other.
+
+use super::helpers;
+use core::{
+    mem::MaybeUninit,
+    ptr::addr_of_mut, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A `wait_queue_head_t`.
+///
+/// # Invariants
+///
+/// `head` is initialised and pinned.
+#[pin_data]
+pub(crate) struct WaitQueue {
+    #[pin]
+    head: Opaque<bindings::wait_queue_head>,
+}
+
+// SAFETY: A wait queue may be used from any thread and any context.
+unsafe impl Send for WaitQueue {}
+// SAFETY: As above; it has its own lock.
+unsafe impl Sync for WaitQueue {}
+
+/// A sleeping task and what it waits for; lives on that task's stack.
+#[repr(C)]
+struct Sleeper<'a, F> {
+    entry: bindings::wait_queue_entry,
+    met: &'a F,
+}
+
+impl WaitQueue {
+    /// An empty queue.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes and will not move.
+            head <- Opaque::ffi_init(|slot| unsafe { helpers::io_ring_init_waitqueue_head(slot) }),
+        })
+    }
+
+    /// The C structure, for `poll_wait`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
+        self.head.get()
+    }
+
+    /// Wakes the sleepers whose condition is met, and all who poll. Any context.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        // SAFETY: The queue is initialised by the type invariants.
+        if unsafe { helpers::io_ring_wq_has_sleeper(self.as_ptr()) } {
+            self.wake_slow();
+        }
+    }
+
+    #[cold]
+    fn wake_slow(&self) {
+        // SAFETY: The queue is initialised by the type invariants.
+        unsafe {
+            bindings::__wake_up(
+                self.as_ptr(),
+                bindings::TASK_NORMAL,
+                0,
+                core::ptr::without_provenance_mut(helpers::IO_RING_POLL_IN_KEY as usize),
+            )
+        };
+    }
+
+    /// Sleeps until `met` answers true.
+    ///
+    /// `met` is also called by wakers: in any context, with the queue's lock held. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if a signal comes first.
+    pub(crate) fn wait_until<F: Fn() -> bool + Sync>(&self, met: F) -> Result {
+        if met() {
+            return Ok(());
+        }
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE)
+    }
+
+    /// As [`WaitQueue::wait_until`], but only a signal that kills ends it early.
+    pub(crate) fn wait_until_killable<F: Fn() -> bool + Sync>(&self, met: F) -> Result {
+        if met() {
+            return Ok(());
+        }
+        self.sleep(&met, bindings::TASK_KILLABLE)
+    }
+
+    /// As [`WaitQueue::wait_until`], but nothing ends it early; for kernel threads, whose sleep says
+    /// nothing about the system's load or health.
+    pub(crate) fn wait_until_idle<F: Fn() -> bool + Sync>(&self, met: F) {
+        // Does not fail: no signal is looked at in this state.
+        let _ = self.sleep(&met, bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD);
+    }
+
+    fn sleep<F: Fn() -> bool + Sync>(&self, met: &F, state: u32) -> Result {
+        let mut sleeper = MaybeUninit::<Sleeper<'_, F>>::uninit();
+        let sleeper = sleeper.as_mut_ptr();
+        // SAFETY: `sleeper` is valid for writes.
+        let entry = unsafe { addr_of_mut!((*sleeper).entry) };
+        // SAFETY: As above.
+        unsafe { addr_of_mut!((*sleeper).met).write(met) };
+        // SAFETY: As above. The entry is taken off the queue before this function returns.
+        unsafe { bindings::init_wait_entry(entry, 0) };
+        // SAFETY: The entry was just initialised and is not in a queue yet.
+        unsafe { (*entry).func = Some(wake_if_met::<F>) };
+
+        let result = loop {
+            // SAFETY: Both are initialised; the entry outlives its time in the queue.
+            let interrupted =
+                unsafe { bindings::prepare_to_wait_event(self.as_ptr(), entry, state as c_int) };
+            if met() {
+                break Ok(());
+            }
+            if interrupted != 0 {
+                break Err(EINTR);
+            }
+            // SAFETY: FFI call without requirements.
+            unsafe { bindings::schedule() };
+        };
+        // SAFETY: As for `prepare_to_wait_event`. Afterwards no waker uses the entry.
+        unsafe { bindings::finish_wait(self.as_ptr(), entry) };
+        result
+    }
+}
+
+/// Wakes the task of `entry` if its condition is met.
+///
+/// # Safety
+///
+/// `entry` is the first field of a [`Sleeper<F>`] that is in the queue whose lock is held.
+unsafe extern "C" fn wake_if_met<F: Fn() -> bool + Sync>(
+    entry: *mut bindings::wait_queue_entry,
+    mode: c_uint,
+    flags: c_int,
+    key: *mut c_void,
+) -> c_int {
+    let sleeper: *mut Sleeper<'_, F> = entry.cast();
+    // SAFETY: By the safety requirements; the condition outlives the entry.
+    let met = unsafe { (*sleeper).met };
+    if !met() {
+        return 0;
+    }
+    // SAFETY: `entry` is a valid wait queue entry whose `private` is its task.
+    unsafe { bindings::default_wake_function(entry, mode, flags, key) }
+}

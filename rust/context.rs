@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One ring, and everything that belongs to it.
+//!
+//! # Life
+//!
+//! A context is made by SETUP, and its file holds it. When the last descriptor and the last mapping
+//! are gone, `release` waits for the requests that devices still own, killably; what is left when
+//! its caller is killed is waited for in a work item, which keeps the module loaded. Only then are
+//! the parts freed, in process context.
+//!
+//! # Locks
+//!
+//! 1. `submitter`, a mutex: taken by ENTER for the time of a batch.
+//! 2. The pool's spin lock, interrupts off: the completion queue and the slots at home. Taken for a
+//!    few completions at a time, by whoever completes something.
+//! 3. The wait queue's own lock, inside `Shared::waiters`.
+//!
+//! A later one may be taken while an earlier one is held, never the other way round.
+
+use crate::{
+    abi,
+    abstractions::{
+        async_io::IoSlot,
+        deferred::ModuleRef,
+        file_ops::Readiness,
+        mutex::InterruptibleMutex,
+        owner::Owner,
+        pool::Pool,
+        shared_mem::{
+            SharedMem,
+            SharedWord, //
+        },
+        vma::NewMapping,
+        wait_queue::WaitQueue, //
+    },
+    driver::{
+        Counted,
+        CountedTeardown,
+        Driver, //
+    },
+    request::{
+        Request,
+        Requests, //
+    },
+    ring::{
+        completion::{
+            self,
+            CompletionQueue,
+            Shared, //
+        },
+        index::{
+            self,
+            Position, //
+        },
+        layout::Layout,
+        submission::SubmissionQueue, //
+    },
+    submit::{
+        OnReject,
+        Submitter, //
+    },
+    wait, //
+};
+use kernel::{
+    impl_has_work, new_work,
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    workqueue::{
+        Work,
+        WorkItem, //
+    },
+};
+
+/// How an ENTER went: what it took, and why its wait failed, if it did.
+pub(crate) struct Entered {
+    /// Entries taken from the submission queue.
+    pub(crate) submitted: u32,
+    /// What the wait failed with.
+    pub(crate) wait_error: Option<Error>,
+}
+
+/// One ring.
+#[pin_data]
+pub(crate) struct Context {
+    owner: Owner,
+    layout: Layout,
+    fork_shared: bool,
+    #[pin]
+    submitter: InterruptibleMutex<Submitter>,
+    pool: Pool<Requests>,
+    /// Copies of the submitter's numbers, for those who do not hold its mutex.
+    sq_head: Atomic<u32>,
+    sq_dropped: Atomic<u32>,
+    submitted: Atomic<u64>,
+    sq_tail: SharedWord,
+    mem: Arc<SharedMem>,
+    #[pin]
+    teardown: Work<Self>,
+    counted: Counted,
+    /// Given back last: until then the module's code is in use.
+    _module: ModuleRef,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Context { self.teardown }
+}
+
+impl Context {
+    /// A ring of the calling process.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` if the caller has no address space.
+    pub(crate) fn new(
+        driver: &Arc<Driver>,
+        layout: Layout,
+        requests: u32,
+        flags: u32,
+    ) -> Result<Arc<Self>> {
+        let owner = Owner::current()?;
+        let mem = SharedMem::new(layout.region_size as usize)?;
+        let on_reject = if flags & abi::SETUP_STOP_ON_REJECT != 0 {
+            OnReject::Stop
+        } else {
+            OnReject::Continue
+        };
+        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
+        let pool = Pool::new(
+            requests as usize,
+            || IoSlot::new(Request::default()),
+            CompletionQueue::new(&mem, &layout)?,
+            Shared::new(&mem, &layout),
+        )?;
+        let counted = Counted::new(driver.clone(), mem.len(), pool.len());
+        Arc::pin_init(
+            try_pin_init!(Self {
+                owner,
+                layout,
+                fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
+                submitter <- InterruptibleMutex::new(submitter),
+                pool,
+                sq_head: Atomic::new(0),
+                sq_dropped: Atomic::new(0),
+                submitted: Atomic::new(0),
+                sq_tail: mem.word(layout.sq_off.tail)?,
+                mem,
+                teardown <- new_work!("io_ring_teardown"),
+                counted,
+                _module: ModuleRef::get(),
+            }? Error),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// ENTER: takes up to `to_submit` entries, then waits for `min_complete` completions.
+    ///
+    /// Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from taking any entry: `EPERM`, `EINTR`, `EOVERFLOW`, `EBUSY`.
+    pub(crate) fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered> {
+        self.flush_parked();
+        let submitted = if to_submit == 0 {
+            0
+        } else {
+            self.submit(to_submit)?
+        };
+        let wait_error = if min_complete != 0 && submitted == to_submit {
+            wait::for_completions(self.pool.shared(), min_complete).err()
+        } else {
+            None
+        };
+        Ok(Entered {
+            submitted,
+            wait_error,
+        })
+    }
+
+    fn submit(&self, to_submit: u32) -> Result<u32> {
+        if !self.owner.is_current() {
+            return Err(EPERM);
+        }
+        let mut submitter = self.submitter.lock()?;
+        let submitted = submitter.submit(&self.pool, to_submit)?;
+        let queue = submitter.queue();
+        self.sq_head.store(queue.head().get(), Relaxed);
+        self.sq_dropped.store(queue.dropped(), Relaxed);
+        let total = self.submitted.load(Relaxed);
+        self.submitted
+            .store(total.wrapping_add(u64::from(submitted)), Relaxed);
+        Ok(submitted)
+    }
+
+    /// Moves parked completions to the queue, as far as there is room.
+    fn flush_parked(&self) {
+        let shared = self.pool.shared();
+        if shared.has_parked() {
+            let mut inside = self.pool.lock();
+            completion::unpark(&mut inside);
+            completion::publish(shared, &mut inside);
+        }
+    }
+
+    /// Maps a part of the ring memory.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a part, a protection or a kind of mapping that is not allowed; `ENOMEM`.
+    pub(crate) fn map(&self, mapping: &NewMapping<'_>) -> Result {
+        if !mapping.is_shared() {
+            return Err(EINVAL);
+        }
+        mapping.deny_exec()?;
+        let window = self
+            .layout
+            .window(mapping.offset(), mapping.len())
+            .ok_or(EINVAL)?;
+        mapping.fix_size();
+        if !self.fork_shared {
+            mapping.hide_from_children();
+        }
+        self.mem.map(mapping, window.start)
+    }
+
+    /// Where those who wait for completions wait.
+    pub(crate) fn wait_queue(&self) -> &WaitQueue {
+        &self.pool.shared().waiters
+    }
+
+    /// Whether completions can be read, and entries written. An index that cannot be true counts as
+    /// ready, since ENTER would answer at once.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.flush_parked();
+        let head = Position::new(self.sq_head.load(Relaxed));
+        let tail = Position::new(self.sq_tail.load_acquire());
+        Readiness {
+            readable: self.pool.shared().ready() != Ok(0),
+            writable: index::room(head, tail, self.layout.entries) != Ok(0),
+        }
+    }
+
+    /// A descriptor is being closed. If that is because the process of the ring exits, those who
+    /// still wait for its completions are told.
+    pub(crate) fn flush(&self) {
+        if self.owner.is_current_exiting() {
+            self.pool.shared().set_owner_gone();
+        }
+    }
+
+    /// The last descriptor and the last mapping are gone.
+    ///
+    /// Process context; waits, killably, for what devices still own.
+    pub(crate) fn release(this: Arc<Self>) {
+        this.discard_parked();
+        let shared = this.pool.shared();
+        let done = || shared.idle() == this.pool.len();
+        if shared.waiters.wait_until_killable(done).is_err() {
+            let driver = this.counted.driver().clone();
+            driver.teardown.enqueue(this);
+        }
+    }
+
+    /// Forgets the completions that wait for room: nobody is left to read them.
+    fn discard_parked(&self) {
+        let mut inside = self.pool.lock();
+        completion::discard_parked(&mut inside);
+        completion::publish(self.pool.shared(), &mut inside);
+    }
+
+    /// Lines for `/proc/PID/fdinfo/FD`.
+    pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
+        let inside = self.pool.lock();
+        let posted = inside.state.posted();
+        let overflow = inside.state.overflow();
+        let parked = inside.state.parked();
+        drop(inside);
+        let submitted = self.submitted.load(Relaxed);
+        let dropped = self.sq_dropped.load(Relaxed);
+        // The two counters are not read at the same moment, so the difference may be off, but not
+        // below 0.
+        let in_flight = submitted
+            .saturating_sub(u64::from(dropped))
+            .saturating_sub(posted);
+
+        seq_print!(out, "io_ring-owner:\t{}\n", self.owner.pid());
+        seq_print!(out, "io_ring-sq_entries:\t{}\n", self.layout.entries.get());
+        seq_print!(
+            out,
+            "io_ring-cq_entries:\t{}\n",
+            self.layout.cq_entries.get()
+        );
+        seq_print!(out, "io_ring-requests:\t{}\n", self.pool.len());
+        seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
+        seq_print!(out, "io_ring-submitted:\t{}\n", submitted);
+        seq_print!(out, "io_ring-completed:\t{}\n", posted);
+        seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
+        seq_print!(out, "io_ring-parked:\t{}\n", parked);
+        seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
+        seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
+    }
+}
+
+impl WorkItem for Context {
+    type Pointer = Arc<Self>;
+
+    /// Waits for what devices still own of a ring whose last user was killed.
+    fn run(this: Arc<Self>) {
+        let driver = this.counted.driver().clone();
+        let _counted = CountedTeardown::new(&driver.counters);
+        let shared = this.pool.shared();
+        shared
+            .waiters
+            .wait_until_idle(|| shared.idle() == this.pool.len());
+    }
+}

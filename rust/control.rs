@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The control device, `/dev/io_ring`: QUERY and SETUP.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi,
+    abstractions::{
+        anon_fd::NewFd,
+        char_dev::IoctlDevice,
+        params,
+        shared_mem,
+        user_struct::UserStruct, //
+    },
+    context::Context,
+    driver::Driver,
+    query,
+    ring::{
+        layout::Layout,
+        sizes::{
+            Refused,
+            Sizes, //
+        },
+    },
+};
+use core::mem::offset_of;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The device behind the node.
+pub(crate) struct Control {
+    driver: Arc<Driver>,
+}
+
+impl Control {
+    /// A device that makes rings of `driver`.
+    pub(crate) fn new(driver: Arc<Driver>) -> Self {
+        Self { driver }
+    }
+
+    /// SETUP. On failure the program's structure says why, as far as it can be written.
+    fn setup(&self, argument: usize) -> Result<isize> {
+        let user = UserStruct::<abi::Setup>::new(argument);
+        let mut setup = user.read_sized()?;
+        match self.make_ring(&setup) {
+            Ok((made, fd)) => {
+                user.write(&made)?;
+                let number = fd.number();
+                fd.install();
+                Ok(isize::try_from(number)?)
+            }
+            Err(failure) => {
+                failure.note(&mut setup);
+                user.write(&setup)?;
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// Makes a ring and a descriptor for it, which the program does not have yet.
+    fn make_ring(&self, setup: &abi::Setup) -> Result<(abi::Setup, NewFd<Context>), Failure> {
+        if !params::caller_may_setup() {
+            return Err(Failure::limit(EPERM, abi::LIMIT_DISABLED, 0));
+        }
+        if shared_mem::dcache_aliases() {
+            return Err(EOPNOTSUPP.into());
+        }
+        if setup.flags & !abi::SETUP_FLAGS != 0 {
+            return Err(Failure::field(offset_of!(abi::Setup, flags)));
+        }
+        if let Some(field) = first_not_zero(setup) {
+            return Err(Failure::field(field));
+        }
+
+        let sizes = Sizes::of(setup)?;
+        let layout = Layout::new(
+            sizes.entries,
+            sizes.cq_entries,
+            setup.flags & abi::SETUP_NO_SQARRAY == 0,
+            u32::try_from(PAGE_SIZE).map_err(Error::from)?,
+        )
+        .ok_or(EINVAL)?;
+        let fd = Context::new(&self.driver, layout, sizes.requests, setup.flags)
+            .and_then(|context| NewFd::new(c"[io_ring]", context))
+            .map_err(|error| match error {
+                ENOMEM => Failure::limit(ENOMEM, abi::LIMIT_MEMORY, layout.region_size),
+                error => error.into(),
+            })?;
+
+        let made = abi::Setup {
+            entries: sizes.entries.get(),
+            cq_entries: sizes.cq_entries.get(),
+            requests: sizes.requests,
+            features: abi::FEATURES,
+            region_size: u64::from(layout.region_size),
+            sqes_offset: layout.sqes_offset,
+            sqes_size: layout.sqes_size,
+            sq_off: layout.sq_off,
+            cq_off: layout.cq_off,
+            ..*setup
+        };
+        Ok((made, fd))
+    }
+}
+
+impl IoctlDevice for Control {
+    fn ioctl(&self, command: u32, argument: usize) -> Result<isize> {
+        match command {
+            abi::QUERY => query::answer(argument),
+            abi::SETUP => self.setup(argument),
+            _ => Err(ENOTTY),
+        }
+    }
+}
+
+/// Why there is no ring.
+struct Failure {
+    error: Error,
+    field: u32,
+    limit: u32,
+    need: u64,
+    have: u64,
+}
+
+impl Failure {
+    fn field(offset: usize) -> Self {
+        Self {
+            // Offsets in a structure of 136 bytes.
+            field: u32::try_from(offset).unwrap_or(abi::NO_FIELD),
+            ..Self::from(EINVAL)
+        }
+    }
+
+    fn limit(error: Error, limit: u32, need: u32) -> Self {
+        Self {
+            limit,
+            need: u64::from(need),
+            ..Self::from(error)
+        }
+    }
+
+    /// Writes the reason into the structure that goes back to the program.
+    fn note(&self, setup: &mut abi::Setup) {
+        setup.error_field = self.field;
+        setup.error_limit = self.limit;
+        setup.limit_need = self.need;
+        setup.limit_have = self.have;
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            field: abi::NO_FIELD,
+            limit: abi::LIMIT_NONE,
+            need: 0,
+            have: 0,
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self {
+            limit: refused.limit,
+            need: u64::from(refused.need),
+            have: u64::from(refused.have),
+            ..Self::field(refused.field)
+        }
+    }
+}
+
+/// The first field that should be 0 and is not, as a byte offset.
+fn first_not_zero(setup: &abi::Setup) -> Option<usize> {
+    [
+        (offset_of!(abi::Setup, error_field), setup.error_field != 0),
+        (offset_of!(abi::Setup, error_limit), setup.error_limit != 0),
+        (offset_of!(abi::Setup, resv), setup.resv != 0),
+        (offset_of!(abi::Setup, limit_need), setup.limit_need != 0),
+        (offset_of!(abi::Setup, limit_have), setup.limit_have != 0),
+    ]
+    .into_iter()
+    .find_map(|(offset, set)| set.then_some(offset))
+}

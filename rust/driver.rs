@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all rings of the module share: counters of what is alive, and the queue for late teardown.
+
+#![forbid(unsafe_code)]
+
+use crate::abstractions::deferred::DeferredQueue;
+use core::ops::Deref;
+use kernel::{
+    debugfs::ScopedDir,
+    fmt,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// How many rings may be torn down late at the same time; more wait their turn.
+const TEARDOWNS_AT_ONCE: i32 = 512;
+
+/// A number that goes up when something is made and down when it is gone.
+pub(crate) struct Gauge(Atomic<usize>);
+
+impl Gauge {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    fn add(&self, n: usize) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    fn sub(&self, n: usize) {
+        self.0.fetch_sub(n, Relaxed);
+    }
+}
+
+/// What is alive, module-wide. Nothing here changes on the way of a request.
+pub(crate) struct Counters {
+    rings: Gauge,
+    ring_bytes: Gauge,
+    requests: Gauge,
+    /// Rings whose last descriptor is closed and whose devices have not finished.
+    pub(crate) teardowns: Gauge,
+}
+
+/// The module's state.
+pub(crate) struct Driver {
+    /// What is alive.
+    pub(crate) counters: Counters,
+    /// Where rings wait for devices when nobody else may.
+    pub(crate) teardown: DeferredQueue,
+}
+
+impl Driver {
+    /// The state of a module that has just been loaded.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Ok(Arc::new(
+            Self {
+                counters: Counters {
+                    rings: Gauge::new(),
+                    ring_bytes: Gauge::new(),
+                    requests: Gauge::new(),
+                    teardowns: Gauge::new(),
+                },
+                teardown: DeferredQueue::new(c"io_ring_teardown", TEARDOWNS_AT_ONCE)?,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Fills the debugfs directory: one number per file; all are 0 when no ring exists.
+    pub(crate) fn show<'data>(this: &'data Arc<Self>, dir: &ScopedDir<'data, '_>) {
+        fn print(gauge: &Gauge, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            writeln!(out, "{}", gauge.0.load(Relaxed))
+        }
+        let counters = &this.deref().counters;
+        dir.read_callback_file(c"rings", &counters.rings, &print);
+        dir.read_callback_file(c"ring_bytes", &counters.ring_bytes, &print);
+        dir.read_callback_file(c"requests", &counters.requests, &print);
+        dir.read_callback_file(c"teardowns", &counters.teardowns, &print);
+    }
+}
+
+/// One ring's share of the counters; given back when it is dropped.
+pub(crate) struct Counted {
+    driver: Arc<Driver>,
+    bytes: usize,
+    requests: usize,
+}
+
+impl Counted {
+    /// Counts a ring with `bytes` of shared memory and `requests` slots.
+    pub(crate) fn new(driver: Arc<Driver>, bytes: usize, requests: usize) -> Self {
+        driver.counters.rings.add(1);
+        driver.counters.ring_bytes.add(bytes);
+        driver.counters.requests.add(requests);
+        Self {
+            driver,
+            bytes,
+            requests,
+        }
+    }
+
+    /// The module's state.
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.driver.counters.requests.sub(self.requests);
+        self.driver.counters.ring_bytes.sub(self.bytes);
+        self.driver.counters.rings.sub(1);
+    }
+}
+
+/// Counts one late teardown for as long as it lives.
+pub(crate) struct CountedTeardown<'a>(&'a Counters);
+
+impl<'a> CountedTeardown<'a> {
+    /// Counts one.
+    pub(crate) fn new(counters: &'a Counters) -> Self {
+        counters.teardowns.add(1);
+        Self(counters)
+    }
+}
+
+impl Drop for CountedTeardown<'_> {
+    fn drop(&mut self) {
+        self.0.teardowns.sub(1);
+    }
+}

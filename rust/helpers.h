@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen cannot see by itself: wrappers of inline functions and macros,
+ * and constants that sparse annotations hide. Used by rust/abstractions only.
+ */
+#ifndef _IO_RING_HELPERS_H
+#define _IO_RING_HELPERS_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+
+/* Module parameters. */
+unsigned int io_ring_param_mode(void);
+bool io_ring_may_setup(void);
+
+/* Files. */
+struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv);
+int io_ring_file_modes(const struct file *file);
+int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags);
+void io_ring_kiocb_end_write(struct kiocb *kiocb);
+int io_ring_ioprio_check(u16 ioprio);
+int io_ring_ioprio_current(void);
+ssize_t io_ring_loop_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write);
+int io_ring_lock_file_pos(struct file *file);
+void io_ring_unlock_file_pos(struct file *file);
+
+/* The calling process. */
+const struct cred *io_ring_get_current_cred(void);
+bool io_ring_is_current_cred(const struct cred *cred);
+struct mm_struct *io_ring_current_mm(void);
+bool io_ring_current_is_exiting(void);
+struct pid *io_ring_get_current_tgid(void);
+pid_t io_ring_pid_nr(struct pid *pid);
+
+/* Locks and sleeping. */
+void io_ring_mutex_init(struct mutex *mutex);
+int io_ring_mutex_lock_interruptible(struct mutex *mutex);
+bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
+void io_ring_init_waitqueue_head(struct wait_queue_head *head);
+
+/* Memory. */
+bool io_ring_dcache_aliases(void);
+void io_ring_flush_page(struct page *page);
+bool io_ring_page_is_highmem(const struct page *page);
+unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+
+#ifdef __BINDGEN__
+/* What io_ring_file_modes() answers. */
+const int IO_RING_FILE_READ = 1 << 0;
+const int IO_RING_FILE_WRITE = 1 << 1;
+const int IO_RING_FILE_STREAM = 1 << 2;
+const int IO_RING_FILE_ATOMIC_POS = 1 << 3;
+const int IO_RING_FILE_PREAD = 1 << 4;
+const int IO_RING_FILE_PWRITE = 1 << 5;
+
+const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
+const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
+const u32 IO_RING_POLL_IN_KEY = (__force u32)EPOLLIN;
+#endif
+
+#endif /* _IO_RING_HELPERS_H */

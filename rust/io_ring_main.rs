@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! io_ring: shared submission and completion rings for asynchronous I/O.
+//!
+//! # The way of one read
+//!
+//! 1. The program writes a submission entry, store-releases the queue's tail and calls ENTER.
+//! 2. [`ring_fd`] copies the arguments in, rejects what is not 0 and should be, and calls
+//!    [`context::Context::enter`].
+//! 3. [`submit`] takes the entry: tail, distance check, one copy; the head goes out once per batch.
+//! 4. [`op::prepare`] turns the copy into a typed operation, or into an error that names a field.
+//!    The file is looked up here and never again.
+//! 5. [`op::Op::issue`] answers that it is done, or that it is under way.
+//! 6. Either way the result ends up in [`ring::completion`], which writes the completion,
+//!    store-releases the tail and wakes whom it concerns.
+//! 7. ENTER sees its count reached ([`wait`]) and returns; the program reads the completion.
+//!
+//! # Layers
+//!
+//! Calls go down only:
+//!
+//! ```text
+//! control, ring_fd      the front doors: /dev/io_ring and ring descriptors
+//! context               one ring: owns everything below
+//! submit, wait          taking entries, waiting for completions
+//! op                    what a request does; one file per family
+//! ring, request         the two queues, and what is in flight between them
+//! abstractions          the C interface: the only unsafe code
+//! ```
+
+// Unsafe code has one door; see CONTRIBUTING.md. scripts/check makes sure that nothing reopens it.
+#![deny(unsafe_code)]
+#![deny(
+    clippy::allow_attributes_without_reason,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod abi;
+#[expect(unsafe_code, reason = "wraps the C interface; everything else is safe")]
+pub(crate) mod abstractions;
+pub(crate) mod context;
+pub(crate) mod control;
+pub(crate) mod driver;
+pub(crate) mod op;
+pub(crate) mod query;
+pub(crate) mod request;
+pub(crate) mod ring;
+pub(crate) mod ring_fd;
+pub(crate) mod submit;
+pub(crate) mod wait;
+
+use crate::{
+    abstractions::{
+        char_dev::Registration,
+        params, //
+    },
+    control::Control,
+    driver::Driver, //
+};
+use kernel::{
+    debugfs::Scope,
+    prelude::*,
+    sync::Arc, //
+};
+
+module! {
+    type: IoRing,
+    name: "io_ring",
+    authors: ["The io_ring developers"],
+    description: "Shared submission and completion rings for asynchronous I/O",
+    license: "GPL",
+}
+
+/// The loaded module.
+///
+/// Fields are dropped in this order: the node goes first, so that no ring is made any more; every
+/// ring holds a reference on the module, so none exists by then.
+struct IoRing {
+    _node: Pin<KBox<Registration<Control>>>,
+    _counters: Pin<KBox<Scope<Arc<Driver>>>>,
+    _driver: Arc<Driver>,
+}
+
+impl kernel::Module for IoRing {
+    fn init(_module: &'static kernel::ThisModule) -> Result<Self> {
+        let driver = Driver::new()?;
+        let counters = KBox::pin_init(
+            Scope::dir(driver.clone(), c"io_ring", Driver::show),
+            GFP_KERNEL,
+        )?;
+        let node = KBox::pin_init(
+            Registration::new(
+                c"io_ring",
+                params::node_mode(),
+                Control::new(driver.clone()),
+            ),
+            GFP_KERNEL,
+        )?;
+        Ok(Self {
+            _node: node,
+            _counters: counters,
+            _driver: driver,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FSYNC: the whole file, or a range of it, with or without its metadata.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    rules::Field,
+    Rejected, //
+};
+use crate::{
+    abi,
+    abstractions::transfer::OpenFile, //
+};
+use kernel::prelude::*;
+
+/// A synchronisation that is ready to run.
+pub(crate) struct Fsync {
+    file: OpenFile,
+    first: i64,
+    last: i64,
+    data_only: bool,
+}
+
+impl Fsync {
+    /// Judges the entry: `off` and `len` are a range in bytes, `len` 0 is up to the end.
+    pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Self, Rejected> {
+        let first = i64::try_from(sqe.off).map_err(|_| Field::OFF)?;
+        let last = match i64::from(sqe.len).checked_sub(1) {
+            Some(more @ 0..) => first.checked_add(more).ok_or(Field::LEN)?,
+            _ => i64::MAX,
+        };
+        Ok(Self {
+            file: OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?,
+            first,
+            last,
+            data_only: sqe.op_flags & abi::FSYNC_DATASYNC != 0,
+        })
+    }
+
+    /// Does it. Process context; sleeps until the device has answered.
+    pub(crate) fn run(self) -> isize {
+        match self.file.sync(self.first, self.last, self.data_only) {
+            Ok(()) => 0,
+            Err(e) => e.to_errno() as isize,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each operation accepts: the one table that both validates requests and answers QUERY.
+//!
+//! A rule says which bytes of a submission entry an operation reads and which of its flags exist.
+//! Everything else must be 0, so that it can get a meaning later. The first byte that breaks the
+//! rule names the field to blame.
+//!
+//! This file needs nothing of the kernel; the host tests compile it too.
+
+#![forbid(unsafe_code)]
+
+use crate::abi;
+use core::mem::offset_of;
+
+/// A field of the submission entry: its offset in bytes, which is how it is named to programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Field(u8);
+
+macro_rules! field {
+    ($name:ident, $member:ident) => {
+        #[doc = concat!("`", stringify!($member), "`.")]
+        pub(crate) const $name: Self = Self::at(offset_of!(abi::Sqe, $member));
+    };
+}
+
+impl Field {
+    field!(OPCODE, opcode);
+    field!(FLAGS, flags);
+    field!(IOPRIO, ioprio);
+    field!(FD, fd);
+    field!(OFF, off);
+    field!(ADDR, addr);
+    field!(LEN, len);
+    field!(OP_FLAGS, op_flags);
+    field!(USER_DATA, user_data);
+    field!(BUF_INDEX, buf_index);
+    field!(PERSONALITY, personality);
+    field!(FILE_INDEX, file_index);
+    field!(ADDR3, addr3);
+    field!(RESV, resv);
+
+    const ALL: [Self; 14] = [
+        Self::OPCODE,
+        Self::FLAGS,
+        Self::IOPRIO,
+        Self::FD,
+        Self::OFF,
+        Self::ADDR,
+        Self::LEN,
+        Self::OP_FLAGS,
+        Self::USER_DATA,
+        Self::BUF_INDEX,
+        Self::PERSONALITY,
+        Self::FILE_INDEX,
+        Self::ADDR3,
+        Self::RESV,
+    ];
+
+    const fn at(offset: usize) -> Self {
+        assert!(offset < 64);
+        // CAST: Less than 64, as just checked (at compile time: all callers are constants).
+        Self(offset as u8)
+    }
+
+    /// Byte offset in the submission entry.
+    pub(crate) const fn offset(self) -> u32 {
+        // CAST: Widening.
+        self.0 as u32
+    }
+
+    /// The bytes this field covers, one bit each.
+    const fn bytes(self) -> u64 {
+        let mut end = 64;
+        let mut i = Self::ALL.len();
+        while i > 0 {
+            i -= 1;
+            if Self::ALL[i].0 > self.0 {
+                end = Self::ALL[i].0;
+            }
+        }
+        let mut bits = 0;
+        let mut byte = self.0;
+        while byte < end {
+            bits |= 1 << byte;
+            byte += 1;
+        }
+        bits
+    }
+
+    /// The field that covers `byte`, which is less than 64.
+    fn covering(byte: u32) -> Self {
+        let mut found = Self::OPCODE;
+        for field in Self::ALL {
+            if field.offset() <= byte {
+                found = field;
+            }
+        }
+        found
+    }
+}
+
+/// What one operation accepts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    info: abi::OpInfo,
+    /// For each word of the entry, the bytes that must be 0.
+    unused: [u64; abi::SQE_WORDS],
+}
+
+impl Rule {
+    /// The rule of `opcode`, which reads `fields` besides the opcode and the user data, and knows
+    /// the flags `op_flags` (if it reads that field).
+    const fn new(opcode: u8, fields: &[Field], op_flags: u32) -> Self {
+        let mut bits = Field::OPCODE.bytes() | Field::USER_DATA.bytes();
+        let mut i = 0;
+        while i < fields.len() {
+            bits |= fields[i].bytes();
+            i += 1;
+        }
+
+        let mut unused = [0; abi::SQE_WORDS];
+        let mut word = 0;
+        while word < abi::SQE_WORDS {
+            let mut bytes = [0; 8];
+            let mut byte = 0;
+            while byte < 8 {
+                if bits & (1 << (word * 8 + byte)) == 0 {
+                    bytes[byte] = 0xff;
+                }
+                byte += 1;
+            }
+            unused[word] = u64::from_ne_bytes(bytes);
+            word += 1;
+        }
+
+        Self {
+            info: abi::OpInfo {
+                opcode,
+                flags: abi::OP_SUPPORTED,
+                sqe_flags: 0,
+                resv: 0,
+                op_flags,
+                fields: bits,
+            },
+            unused,
+        }
+    }
+
+    /// Judges a submission entry by everything but the values of its fields.
+    #[inline(always)]
+    pub(crate) fn check(&self, sqe: &abi::Sqe) -> Result<(), Field> {
+        let words: [u64; abi::SQE_WORDS] = zerocopy::transmute!(*sqe);
+        let stray = words
+            .iter()
+            .zip(&self.unused)
+            .fold(0, |all, (word, unused)| all | (word & unused));
+        if stray != 0 || sqe.op_flags & !self.info.op_flags != 0 {
+            return Err(self.culprit(sqe, &words));
+        }
+        Ok(())
+    }
+
+    /// The first field that breaks the rule, in the order of the entry.
+    #[cold]
+    fn culprit(&self, sqe: &abi::Sqe, words: &[u64; abi::SQE_WORDS]) -> Field {
+        let mut byte = 0;
+        for (word, unused) in words.iter().zip(&self.unused) {
+            for stray in (word & unused).to_ne_bytes() {
+                let field = Field::covering(byte);
+                if stray != 0
+                    || (field == Field::OP_FLAGS && sqe.op_flags & !self.info.op_flags != 0)
+                {
+                    return field;
+                }
+                byte = byte.wrapping_add(1);
+            }
+        }
+        Field::OP_FLAGS
+    }
+}
+
+/// The `RWF_*` flags of `include/uapi/linux/fs.h` that make sense here: all but `RWF_HIPRI`, since
+/// nothing polls for completions. Which of them a file supports is the file's business.
+const RW_FLAGS: u32 = 0x1fe;
+
+const READ_WRITE: [Field; 6] = [
+    Field::IOPRIO,
+    Field::FD,
+    Field::OFF,
+    Field::ADDR,
+    Field::LEN,
+    Field::OP_FLAGS,
+];
+
+/// The rule of NOP.
+pub(crate) const NOP: Rule = Rule::new(abi::OP_NOP, &[], 0);
+/// The rule of READV.
+pub(crate) const READV: Rule = Rule::new(abi::OP_READV, &READ_WRITE, RW_FLAGS);
+/// The rule of WRITEV.
+pub(crate) const WRITEV: Rule = Rule::new(abi::OP_WRITEV, &READ_WRITE, RW_FLAGS);
+/// The rule of FSYNC.
+pub(crate) const FSYNC: Rule = Rule::new(
+    abi::OP_FSYNC,
+    &[Field::FD, Field::OFF, Field::LEN, Field::OP_FLAGS],
+    abi::FSYNC_DATASYNC,
+);
+/// The rule of READ.
+pub(crate) const READ: Rule = Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS);
+/// The rule of WRITE.
+pub(crate) const WRITE: Rule = Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS);
+
+/// One more than the highest opcode.
+pub(crate) const OPS_MAX: u8 = abi::OP_WRITE + 1;
+
+/// What QUERY says of `opcode`.
+pub(crate) fn info(opcode: u8) -> abi::OpInfo {
+    [NOP, READV, WRITEV, FSYNC, READ, WRITE]
+        .iter()
+        .map(|rule| rule.info)
+        .find(|info| info.opcode == opcode)
+        .unwrap_or(abi::OpInfo {
+            opcode,
+            ..abi::OpInfo::default()
+        })
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request: one submission entry's life.
+//!
+//! A request lives in a slot of the ring's pool, and always has one owner:
+//!
+//! ```text
+//! free        at home in the pool, or spare with the submitter
+//! taken       the submitter holds it: the entry has been copied and is judged
+//! under way   a file holds it, until it completes
+//! finished    it has a result; on its way to the completion queue
+//! parked      the completion queue was full: it keeps its result until there is room
+//! ```
+//!
+//! The result is kept in the slot itself, so that no completion ever needs memory, and none is lost.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi,
+    abstractions::{
+        async_io::{
+            IoDomain,
+            IoSlot, //
+        },
+        pool::{
+            Domain,
+            Inside,
+            Slot, //
+        },
+    },
+    ring::completion::{
+        self,
+        CompletionQueue,
+        Shared, //
+    },
+};
+
+/// What a slot of the pool keeps for the driver: the completion, as far as it is known.
+#[derive(Default)]
+pub(crate) struct Request {
+    /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
+    pub(crate) cqe: abi::Cqe,
+}
+
+impl Request {
+    /// Notes the result: what the operation answered.
+    pub(crate) fn finished(&mut self, result: isize) {
+        // A transfer is at most 0x7ffff000 bytes, and an errno is small.
+        self.cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
+    }
+}
+
+/// The types of a ring's pool.
+pub(crate) enum Requests {}
+
+impl Domain for Requests {
+    type Item = IoSlot<Request>;
+    type Shared = Shared;
+    type Locked = CompletionQueue;
+
+    fn recall(inside: &mut Inside<Self>) {
+        completion::discard_parked(inside);
+    }
+}
+
+impl IoDomain for Requests {
+    type Request = Request;
+
+    fn complete(mut slot: Slot<Self>, result: isize) {
+        slot.request.finished(result);
+        slot.finish(|shared, inside, slot| {
+            completion::post(inside, slot);
+            completion::publish(shared, inside);
+        });
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking entries from the submission queue and starting them.
+//!
+//! A batch is cut into rounds. A round takes entries, starts them under one block plug, and hands
+//! in the completions of those that finished at once under one lock. An entry is only taken when
+//! there is a slot for its request, so that its completion has a place whatever happens.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi,
+    abstractions::{
+        async_io::Started,
+        plug,
+        pool::{
+            Chain,
+            Pool,
+            Slot, //
+        },
+    },
+    op::{
+        self,
+        Rejected, //
+    },
+    request::Requests,
+    ring::{
+        completion,
+        submission::SubmissionQueue, //
+    },
+};
+use kernel::prelude::*;
+
+/// Most entries in one round: as many as the block layer collects under a plug
+/// (`BLK_MAX_REQUEST_COUNT` in `block/blk.h`).
+const ROUND: u16 = 32;
+
+/// What becomes of a batch when an entry is rejected.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum OnReject {
+    /// It goes on with the next entry.
+    Continue,
+    /// It ends; the rejected entry is the last one taken.
+    Stop,
+}
+
+/// The one who submits; guarded by the ring's mutex.
+pub(crate) struct Submitter {
+    queue: SubmissionQueue,
+    on_reject: OnReject,
+    /// Slots fetched from the pool for this round and not used yet.
+    spare: Chain<Requests>,
+    /// Finished requests whose completions have not been handed in yet.
+    finished: Chain<Requests>,
+}
+
+/// How a round went.
+struct Round {
+    taken: u32,
+    stop: bool,
+}
+
+impl Submitter {
+    /// A submitter that takes from `queue`.
+    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject) -> Self {
+        Self {
+            queue,
+            on_reject,
+            spare: Chain::new(),
+            finished: Chain::new(),
+        }
+    }
+
+    /// The queue.
+    pub(crate) fn queue(&self) -> &SubmissionQueue {
+        &self.queue
+    }
+
+    /// Takes and starts up to `to_submit` entries; answers how many it took.
+    ///
+    /// Process context, in the process of the ring; sleeps where files do.
+    ///
+    /// # Errors
+    ///
+    /// If none was taken: `EOVERFLOW` (the tail is out of range), `EBUSY` (no slot is free).
+    pub(crate) fn submit(&mut self, pool: &Pool<Requests>, to_submit: u32) -> Result<u32> {
+        let available = self.queue.available().map_err(|_| EOVERFLOW)?;
+        let wanted = to_submit.min(available);
+        let mut taken: u32 = 0;
+        while taken < wanted {
+            let left = wanted.wrapping_sub(taken);
+            let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
+            self.fetch_slots(pool, size);
+            let round = plug::plugged(size, || self.round(size));
+            self.queue.publish();
+            self.hand_in(pool);
+            taken = taken.wrapping_add(round.taken);
+            if round.stop {
+                break;
+            }
+        }
+        if taken == 0 && wanted != 0 {
+            return Err(EBUSY);
+        }
+        Ok(taken)
+    }
+
+    /// Fetches slots from the pool for a round of `size` entries.
+    fn fetch_slots(&mut self, pool: &Pool<Requests>, size: u16) {
+        let mut inside = pool.lock();
+        for _ in 0..size {
+            match inside.take() {
+                Some(slot) => self.spare.push(slot),
+                None => break,
+            }
+        }
+    }
+
+    /// Takes and starts up to `size` entries.
+    fn round(&mut self, size: u16) -> Round {
+        let mut taken = 0;
+        while taken < u32::from(size) {
+            let Some(slot) = self.spare.pop() else {
+                return Round { taken, stop: true };
+            };
+            taken = taken.wrapping_add(1);
+            let Some(sqe) = self.queue.take() else {
+                self.spare.push(slot);
+                continue;
+            };
+            if self.start(slot, &sqe).is_err() && self.on_reject == OnReject::Stop {
+                return Round { taken, stop: true };
+            }
+        }
+        Round { taken, stop: false }
+    }
+
+    /// Starts one request.
+    #[inline]
+    fn start(&mut self, mut slot: Slot<Requests>, sqe: &abi::Sqe) -> Result<(), Rejected> {
+        slot.request.cqe = abi::Cqe {
+            user_data: sqe.user_data,
+            ..abi::Cqe::default()
+        };
+        match op::prepare(sqe) {
+            Ok(op) => {
+                if let Started::Done(mut slot, result) = op.issue(slot) {
+                    slot.request.finished(result);
+                    self.finished.push_back(slot);
+                }
+                Ok(())
+            }
+            Err(rejected) => {
+                slot.request.cqe.res = rejected.error.to_errno();
+                slot.request.cqe.flags =
+                    abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT);
+                self.finished.push_back(slot);
+                Err(rejected)
+            }
+        }
+    }
+
+    /// Hands in the completions of what has finished, and the slots that were not needed.
+    fn hand_in(&mut self, pool: &Pool<Requests>) {
+        if self.finished.is_empty() && self.spare.is_empty() {
+            return;
+        }
+        let mut inside = pool.lock();
+        while let Some(slot) = self.spare.pop() {
+            inside.put(slot);
+        }
+        while let Some(slot) = self.finished.pop() {
+            completion::post(&mut inside, slot);
+        }
+        completion::publish(pool.shared(), &mut inside);
+    }
+}
