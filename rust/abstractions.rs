@@ -17,6 +17,8 @@ pub(crate) mod owner;
 pub(crate) mod params;
 pub(crate) mod plug;
 pub(crate) mod pool;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+mod second_mapping;
 pub(crate) mod shared_mem;
 pub(crate) mod transfer;
 pub(crate) mod user_struct;

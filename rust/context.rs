@@ -5,9 +5,10 @@
 //! # Life
 //!
 //! A context is made by SETUP, and its file holds it. When the last descriptor and the last mapping
-//! are gone, `release` waits for the requests that devices still own, killably; what is left when
-//! its caller is killed is waited for in a work item, which keeps the module loaded. Only then are
-//! the parts freed, in process context.
+//! are gone, `release` waits for the requests that devices still own: until it is killed, or a short
+//! time in an exiting task, or not at all in a kernel thread, which may work for the whole system.
+//! If some are left, the last of them to finish hands the ring to a work item, which frees it. The
+//! module stays loaded until then. Nothing waits for a device where nobody could end the wait.
 //!
 //! # Locks
 //!
@@ -25,28 +26,30 @@ use crate::{
         deferred::ModuleRef,
         file_ops::Readiness,
         mutex::InterruptibleMutex,
-        owner::Owner,
+        owner::{
+            Owner,
+            Patience, //
+        },
         pool::Pool,
         shared_mem::{
             SharedMem,
             SharedWord, //
         },
         vma::NewMapping,
-        wait_queue::WaitQueue, //
+        wait_queue::{
+            News,
+            WaitQueue, //
+        },
     },
     driver::{
         Counted,
-        CountedTeardown,
         Driver, //
-    },
-    request::{
-        Request,
-        Requests, //
     },
     ring::{
         completion::{
             self,
             CompletionQueue,
+            OnIdle,
             Shared, //
         },
         index::{
@@ -54,6 +57,10 @@ use crate::{
             Position, //
         },
         layout::Layout,
+        request::{
+            Request,
+            Requests, //
+        },
         submission::SubmissionQueue, //
     },
     submit::{
@@ -79,6 +86,9 @@ use kernel::{
         WorkItem, //
     },
 };
+
+/// How long an exiting task waits for devices, in milliseconds.
+const EXIT_PATIENCE: u32 = 1000;
 
 /// How an ENTER went: what it took, and why its wait failed, if it did.
 pub(crate) struct Entered {
@@ -138,7 +148,7 @@ impl Context {
             requests as usize,
             || IoSlot::new(Request::default()),
             CompletionQueue::new(&mem, &layout)?,
-            Shared::new(&mem, &layout),
+            Shared::new(&mem, &layout, requests as usize),
         )?;
         let counted = Counted::new(driver.clone(), mem.len(), pool.len());
         Arc::pin_init(
@@ -169,14 +179,14 @@ impl Context {
     ///
     /// What kept it from taking any entry: `EPERM`, `EINTR`, `EOVERFLOW`, `EBUSY`.
     pub(crate) fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered> {
-        self.flush_parked();
+        completion::flush_parked(&self.pool);
         let submitted = if to_submit == 0 {
             0
         } else {
             self.submit(to_submit)?
         };
         let wait_error = if min_complete != 0 && submitted == to_submit {
-            wait::for_completions(self.pool.shared(), min_complete).err()
+            wait::for_completions(&self.pool, min_complete).err()
         } else {
             None
         };
@@ -191,6 +201,7 @@ impl Context {
             return Err(EPERM);
         }
         let mut submitter = self.submitter.lock()?;
+        let was_full = submitter.queue().available() == Ok(self.layout.entries.get());
         let submitted = submitter.submit(&self.pool, to_submit)?;
         let queue = submitter.queue();
         self.sq_head.store(queue.head().get(), Relaxed);
@@ -198,17 +209,11 @@ impl Context {
         let total = self.submitted.load(Relaxed);
         self.submitted
             .store(total.wrapping_add(u64::from(submitted)), Relaxed);
-        Ok(submitted)
-    }
-
-    /// Moves parked completions to the queue, as far as there is room.
-    fn flush_parked(&self) {
-        let shared = self.pool.shared();
-        if shared.has_parked() {
-            let mut inside = self.pool.lock();
-            completion::unpark(&mut inside);
-            completion::publish(shared, &mut inside);
+        if was_full {
+            // Who polls for room may have seen none.
+            self.wait_queue().wake(News::Writable);
         }
+        Ok(submitted)
     }
 
     /// Maps a part of the ring memory.
@@ -240,41 +245,39 @@ impl Context {
     /// Whether completions can be read, and entries written. An index that cannot be true counts as
     /// ready, since ENTER would answer at once.
     pub(crate) fn readiness(&self) -> Readiness {
-        self.flush_parked();
+        completion::flush_parked(&self.pool);
         let head = Position::new(self.sq_head.load(Relaxed));
         let tail = Position::new(self.sq_tail.load_acquire());
         Readiness {
-            readable: self.pool.shared().ready() != Ok(0),
+            readable: completion::ready(&self.pool) != Ok(0),
             writable: index::room(head, tail, self.layout.entries) != Ok(0),
+            hung_up: self.pool.shared().is_owner_gone(),
         }
     }
 
-    /// A descriptor is being closed. If that is because the process of the ring exits, those who
-    /// still wait for its completions are told.
+    /// A descriptor is being closed. If that is because the process of the ring exits or executes
+    /// another program, those who still wait for its completions are told.
     pub(crate) fn flush(&self) {
-        if self.owner.is_current_exiting() {
+        if self.owner.is_current_leaving() {
             self.pool.shared().set_owner_gone();
         }
     }
 
-    /// The last descriptor and the last mapping are gone.
-    ///
-    /// Process context; waits, killably, for what devices still own.
+    /// The last descriptor and the last mapping are gone. Process context; waits for what devices
+    /// still own, as far as the current task may.
     pub(crate) fn release(this: Arc<Self>) {
-        this.discard_parked();
+        completion::discard_parked(&this.pool);
         let shared = this.pool.shared();
-        let done = || shared.idle() == this.pool.len();
-        if shared.waiters.wait_until_killable(done).is_err() {
-            let driver = this.counted.driver().clone();
-            driver.teardown.enqueue(this);
+        let idle = || shared.is_idle();
+        let waited = match Patience::current() {
+            Patience::UntilKilled => shared.waiters.wait_until_killable(idle),
+            Patience::Short => shared.waiters.wait_until_or_timeout(idle, EXIT_PATIENCE),
+            Patience::None => Err(ETIME),
+        };
+        if waited.is_err() && !idle() {
+            this.counted.driver().counters.teardowns.add(1);
+            completion::when_idle(&this.clone().pool, this);
         }
-    }
-
-    /// Forgets the completions that wait for room: nobody is left to read them.
-    fn discard_parked(&self) {
-        let mut inside = self.pool.lock();
-        completion::discard_parked(&mut inside);
-        completion::publish(self.pool.shared(), &mut inside);
     }
 
     /// Lines for `/proc/PID/fdinfo/FD`.
@@ -310,16 +313,18 @@ impl Context {
     }
 }
 
+impl OnIdle for Context {
+    fn run(self: Arc<Self>) {
+        let driver = self.counted.driver().clone();
+        driver.teardown.enqueue(self);
+    }
+}
+
 impl WorkItem for Context {
     type Pointer = Arc<Self>;
 
-    /// Waits for what devices still own of a ring whose last user was killed.
+    /// Frees a ring whose last request has finished after its last user was gone.
     fn run(this: Arc<Self>) {
-        let driver = this.counted.driver().clone();
-        let _counted = CountedTeardown::new(&driver.counters);
-        let shared = this.pool.shared();
-        shared
-            .waiters
-            .wait_until_idle(|| shared.idle() == this.pool.len());
+        this.counted.driver().counters.teardowns.sub(1);
     }
 }

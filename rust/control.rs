@@ -69,7 +69,8 @@ impl Control {
         if shared_mem::dcache_aliases() {
             return Err(EOPNOTSUPP.into());
         }
-        if setup.flags & !abi::SETUP_FLAGS != 0 {
+        let contradiction = abi::SETUP_SUBMIT_ALL | abi::SETUP_STOP_ON_REJECT;
+        if setup.flags & !abi::SETUP_FLAGS != 0 || setup.flags & contradiction == contradiction {
             return Err(Failure::field(offset_of!(abi::Setup, flags)));
         }
         if let Some(field) = first_not_zero(setup) {

@@ -19,9 +19,6 @@ use kernel::{
     },
 };
 
-/// How many rings may be torn down late at the same time; more wait their turn.
-const TEARDOWNS_AT_ONCE: i32 = 512;
-
 /// A number that goes up when something is made and down when it is gone.
 pub(crate) struct Gauge(Atomic<usize>);
 
@@ -30,11 +27,13 @@ impl Gauge {
         Self(Atomic::new(0))
     }
 
-    fn add(&self, n: usize) {
+    /// Counts `n` more.
+    pub(crate) fn add(&self, n: usize) {
         self.0.fetch_add(n, Relaxed);
     }
 
-    fn sub(&self, n: usize) {
+    /// Counts `n` fewer.
+    pub(crate) fn sub(&self, n: usize) {
         self.0.fetch_sub(n, Relaxed);
     }
 }
@@ -52,7 +51,7 @@ pub(crate) struct Counters {
 pub(crate) struct Driver {
     /// What is alive.
     pub(crate) counters: Counters,
-    /// Where rings wait for devices when nobody else may.
+    /// Where rings are freed whose last request has finished in an interrupt handler.
     pub(crate) teardown: DeferredQueue,
 }
 
@@ -67,7 +66,7 @@ impl Driver {
                     requests: Gauge::new(),
                     teardowns: Gauge::new(),
                 },
-                teardown: DeferredQueue::new(c"io_ring_teardown", TEARDOWNS_AT_ONCE)?,
+                teardown: DeferredQueue::new(c"io_ring_teardown")?,
             },
             GFP_KERNEL,
         )?)
@@ -117,22 +116,5 @@ impl Drop for Counted {
         self.driver.counters.requests.sub(self.requests);
         self.driver.counters.ring_bytes.sub(self.bytes);
         self.driver.counters.rings.sub(1);
-    }
-}
-
-/// Counts one late teardown for as long as it lives.
-pub(crate) struct CountedTeardown<'a>(&'a Counters);
-
-impl<'a> CountedTeardown<'a> {
-    /// Counts one.
-    pub(crate) fn new(counters: &'a Counters) -> Self {
-        counters.teardowns.add(1);
-        Self(counters)
-    }
-}
-
-impl Drop for CountedTeardown<'_> {
-    fn drop(&mut self) {
-        self.0.teardowns.sub(1);
     }
 }

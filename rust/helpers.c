@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/highmem.h>
 #include <linux/ioprio.h>
 #include <linux/moduleparam.h>
@@ -18,9 +19,11 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
 #include <linux/user_namespace.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 
 #include "helpers.h"
@@ -43,7 +46,8 @@ unsigned int io_ring_param_mode(void)
 	return mode;
 }
 
-bool io_ring_may_setup(void)
+/* @asking: the answer is only wanted, nothing is done with the privilege. */
+bool io_ring_may_setup(bool asking)
 {
 	int gid;
 
@@ -54,7 +58,7 @@ bool io_ring_may_setup(void)
 		gid = READ_ONCE(group);
 		if (gid >= 0 && in_egroup_p(make_kgid(&init_user_ns, gid)))
 			return true;
-		return capable(CAP_SYS_ADMIN);
+		return asking ? capable_noaudit(CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN);
 	default:
 		return false;
 	}
@@ -62,7 +66,8 @@ bool io_ring_may_setup(void)
 
 struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv)
 {
-	return anon_inode_getfile(name, fops, priv, O_RDWR | O_CLOEXEC);
+	/* An inode of its own, so that security modules see the file. */
+	return anon_inode_create_getfile(name, fops, priv, O_RDWR | O_CLOEXEC, NULL);
 }
 
 /* The bits are the IO_RING_FILE_* of helpers.h. */
@@ -86,11 +91,6 @@ int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags)
 
 	*flags = kiocb.ki_flags;
 	return ret;
-}
-
-void io_ring_kiocb_end_write(struct kiocb *kiocb)
-{
-	kiocb_end_write(kiocb);
 }
 
 /* ioprio_check_cap() is not exported. */
@@ -118,35 +118,25 @@ int io_ring_ioprio_current(void)
 
 static ssize_t transfer_segment(struct kiocb *kiocb, struct iov_iter *iter, bool write)
 {
-	const struct file_operations *ops = kiocb->ki_filp->f_op;
+	struct file *file = kiocb->ki_filp;
+	loff_t *pos = file->f_mode & FMODE_STREAM ? NULL : &kiocb->ki_pos;
 	void __user *buf = iter_iov_addr(iter);
 	size_t len = iter_iov_len(iter);
 
 	if (write)
-		return ops->write ? ops->write(kiocb->ki_filp, buf, len, &kiocb->ki_pos) : -EINVAL;
-	return ops->read ? ops->read(kiocb->ki_filp, buf, len, &kiocb->ki_pos) : -EINVAL;
+		return file->f_op->write(file, buf, len, pos);
+	return file->f_op->read(file, buf, len, pos);
 }
 
-/*
- * For files without ->read_iter or ->write_iter: one ->read or ->write for each
- * segment, as readv(2) and writev(2) do. @iter is over user memory.
- */
-ssize_t io_ring_loop_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write)
+/* One ->read or ->write for each segment, as readv(2) and writev(2) do. */
+static ssize_t transfer_segments(struct kiocb *kiocb, struct iov_iter *iter, bool write)
 {
-	ssize_t ret, done = 0;
-
-	/* No flag reaches ->read and ->write: only those that ask for nothing new may be set. */
-	if (kiocb->ki_flags & ~kiocb->ki_filp->f_iocb_flags)
-		return -EOPNOTSUPP;
-	ret = rw_verify_area(write ? WRITE : READ, kiocb->ki_filp, &kiocb->ki_pos,
-			     iov_iter_count(iter));
-	if (ret < 0)
-		return ret;
+	ssize_t done = 0;
 
 	do {
 		size_t len = iter_iov_len(iter);
+		ssize_t ret = transfer_segment(kiocb, iter, write);
 
-		ret = transfer_segment(kiocb, iter, write);
 		if (ret < 0)
 			return done ?: ret;
 		done += ret;
@@ -155,6 +145,66 @@ ssize_t io_ring_loop_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool w
 		iov_iter_advance(iter, ret);
 	} while (iov_iter_count(iter));
 	return done;
+}
+
+static ssize_t call_file(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags)
+{
+	const struct file_operations *ops = kiocb->ki_filp->f_op;
+
+	if (write && ops->write_iter)
+		return ops->write_iter(kiocb, iter);
+	if (!write && ops->read_iter)
+		return ops->read_iter(kiocb, iter);
+	/* ->read and ->write take no flags. */
+	if (rw_flags)
+		return -EOPNOTSUPP;
+	return transfer_segments(kiocb, iter, write);
+}
+
+/*
+ * Issues a transfer as vfs_read() and vfs_write() do. @iter is over user memory.
+ *
+ * vfs_iocb_iter_write() will not do: it holds off freezing for files that are
+ * not regular, too, and those may block for as long as a user likes.
+ */
+ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags)
+{
+	struct file *file = kiocb->ki_filp;
+	bool freezable = write && S_ISREG(file_inode(file)->i_mode);
+	ssize_t ret;
+
+	if (!(file->f_mode & (write ? FMODE_CAN_WRITE : FMODE_CAN_READ)))
+		return -EINVAL;
+	ret = rw_verify_area(write ? WRITE : READ, file, &kiocb->ki_pos, iov_iter_count(iter));
+	if (ret)
+		return ret;
+
+	if (freezable)
+		kiocb_start_write(kiocb);
+	ret = call_file(kiocb, iter, write, rw_flags);
+	if (freezable && ret != -EIOCBQUEUED)
+		kiocb_end_write(kiocb);
+
+	/* What completes later is notified of now: that may sleep, and a completion may not. */
+	if (ret > 0 || ret == -EIOCBQUEUED) {
+		if (write)
+			fsnotify_modify(file);
+		else
+			fsnotify_access(file);
+	}
+	return ret;
+}
+
+/* Ends what io_ring_transfer() began, when a write completes later. Any context. */
+void io_ring_transfer_end_write(struct kiocb *kiocb)
+{
+	if (S_ISREG(file_inode(kiocb->ki_filp)->i_mode))
+		kiocb_end_write(kiocb);
+}
+
+size_t io_ring_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
 }
 
 int io_ring_lock_file_pos(struct file *file)
@@ -202,6 +252,24 @@ bool io_ring_current_is_exiting(void)
 	return current->flags & PF_EXITING;
 }
 
+bool io_ring_current_is_kthread(void)
+{
+	return current->flags & PF_KTHREAD;
+}
+
+/*
+ * Whether the process @pid lets go of the address space @mm right now: its last
+ * thread exits, or it executes another program.
+ */
+bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm)
+{
+	if (task_tgid(current) != pid)
+		return false;
+	if (current->flags & PF_EXITING)
+		return !atomic_read(&current->signal->live);
+	return current->mm != mm;
+}
+
 struct pid *io_ring_get_current_tgid(void)
 {
 	return get_pid(task_tgid(current));
@@ -209,7 +277,7 @@ struct pid *io_ring_get_current_tgid(void)
 
 pid_t io_ring_pid_nr(struct pid *pid)
 {
-	return pid_nr(pid);
+	return pid_vnr(pid);
 }
 
 void io_ring_mutex_init(struct mutex *mutex)
@@ -240,6 +308,16 @@ bool io_ring_dcache_aliases(void)
 void io_ring_flush_page(struct page *page)
 {
 	flush_dcache_page(page);
+}
+
+void *io_ring_vmap(struct page **pages, unsigned int count)
+{
+	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
+void io_ring_vunmap(const void *addr)
+{
+	vunmap(addr);
 }
 
 bool io_ring_page_is_highmem(const struct page *page)

@@ -17,16 +17,17 @@
 
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
-bool io_ring_may_setup(void);
+bool io_ring_may_setup(bool asking);
 
 /* Files. */
 struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv);
 int io_ring_file_modes(const struct file *file);
 int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags);
-void io_ring_kiocb_end_write(struct kiocb *kiocb);
 int io_ring_ioprio_check(u16 ioprio);
 int io_ring_ioprio_current(void);
-ssize_t io_ring_loop_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write);
+ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);
+void io_ring_transfer_end_write(struct kiocb *kiocb);
+size_t io_ring_iter_count(const struct iov_iter *iter);
 int io_ring_lock_file_pos(struct file *file);
 void io_ring_unlock_file_pos(struct file *file);
 
@@ -35,6 +36,8 @@ const struct cred *io_ring_get_current_cred(void);
 bool io_ring_is_current_cred(const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
+bool io_ring_current_is_kthread(void);
+bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
 
@@ -47,6 +50,8 @@ void io_ring_init_waitqueue_head(struct wait_queue_head *head);
 /* Memory. */
 bool io_ring_dcache_aliases(void);
 void io_ring_flush_page(struct page *page);
+void *io_ring_vmap(struct page **pages, unsigned int count);
+void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
@@ -61,7 +66,7 @@ const int IO_RING_FILE_PWRITE = 1 << 5;
 
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
-const u32 IO_RING_POLL_IN_KEY = (__force u32)EPOLLIN;
+const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
 #endif
 
 #endif /* _IO_RING_HELPERS_H */

@@ -24,7 +24,7 @@
 //! context               one ring: owns everything below
 //! submit, wait          taking entries, waiting for completions
 //! op                    what a request does; one file per family
-//! ring, request         the two queues, and what is in flight between them
+//! ring                  the two queues, and the requests in flight between them
 //! abstractions          the C interface: the only unsafe code
 //! ```
 
@@ -46,9 +46,11 @@ pub(crate) mod abstractions;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod driver;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+#[path = "../tests/kunit/suites.rs"]
+mod kunit;
 pub(crate) mod op;
 pub(crate) mod query;
-pub(crate) mod request;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;

@@ -45,7 +45,7 @@ pub(crate) fn answer(argument: usize) -> Result<isize> {
     query.max_entries = abi::MAX_ENTRIES;
     query.max_cq_entries = abi::MAX_CQ_ENTRIES;
     query.max_requests = abi::MAX_REQUESTS;
-    query.disabled = u32::from(!params::caller_may_setup());
+    query.disabled = u32::from(!params::caller_could_setup());
     user.write(&query)?;
     Ok(0)
 }

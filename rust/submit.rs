@@ -23,13 +23,16 @@ use crate::{
         self,
         Rejected, //
     },
-    request::Requests,
     ring::{
         completion,
+        request::Requests,
         submission::SubmissionQueue, //
     },
 };
-use kernel::prelude::*;
+use kernel::{
+    current,
+    prelude::*, //
+};
 
 /// Most entries in one round: as many as the block layer collects under a plug
 /// (`BLK_MAX_REQUEST_COUNT` in `block/blk.h`).
@@ -76,7 +79,7 @@ impl Submitter {
         &self.queue
     }
 
-    /// Takes and starts up to `to_submit` entries; answers how many it took.
+    /// Takes and starts up to `to_submit` entries; answers how many it took. A signal ends it early.
     ///
     /// Process context, in the process of the ring; sleeps where files do.
     ///
@@ -128,7 +131,9 @@ impl Submitter {
                 self.spare.push(slot);
                 continue;
             };
-            if self.start(slot, &sqe).is_err() && self.on_reject == OnReject::Stop {
+            // After a signal, what is next would only be interrupted.
+            let rejected = self.start(slot, &sqe).is_err();
+            if rejected && self.on_reject == OnReject::Stop || current!().signal_pending() {
                 return Round { taken, stop: true };
             }
         }

@@ -4,18 +4,22 @@
 //!
 //! # No lost wake-up
 //!
-//! A waiter sleeps on `Shared::waiters` with the condition "enough completions can be read", which
-//! compares the published tail with the program's head. The two sides:
+//! A waiter judges how many completions can be read, and if they are too few, sleeps on
+//! `Shared::waiters` until it is worth judging again. The two sides:
 //!
 //! ```text
-//! waiter      enter the wait queue; full barrier; evaluate the condition; sleep
-//! completer   write completion; tail.store(release); full barrier; look at the wait queue
+//! waiter      enter the wait queue; full barrier; worth a look? if not, sleep
+//! completer   write completion; tail.store(release), or park it and store the number of parked
+//!             ones; full barrier; look at the wait queue; worth a look for whom?
 //! ```
 //!
 //! Both barriers are in [`wait_queue`](crate::abstractions::wait_queue). If the waiter does not see
-//! the new tail, the completer sees the waiter, evaluates the condition for it and wakes it. The
-//! condition only becomes false again when a program reads completions, which no waiter can rely on
-//! not to happen: it then sees fewer than it waited for, as with any shared queue.
+//! what the completer stored, the completer sees the waiter, and wakes it if it is worth it. Parked
+//! completions count: a program that reads a full queue and waits, while another completion is just
+//! being parked, has room for it that only the next judgement uses.
+//!
+//! The look is only a hint, made without a lock, from a head and a tail that may be of different
+//! moments; [`completion::ready`] is the judgement. A hint that was wrong costs one more round.
 //!
 //! # What ends a wait
 //!
@@ -24,7 +28,13 @@
 
 #![forbid(unsafe_code)]
 
-use crate::ring::completion::Shared;
+use crate::{
+    abstractions::pool::Pool,
+    ring::{
+        completion,
+        request::Requests, //
+    },
+};
 use kernel::prelude::*;
 
 /// Waits until `min_complete` completions can be read, or as many as the queue holds.
@@ -34,17 +44,19 @@ use kernel::prelude::*;
 /// # Errors
 ///
 /// `EINTR`, `EOVERFLOW` (the head is out of range), `EOWNERDEAD`.
-pub(crate) fn for_completions(shared: &Shared, min_complete: u32) -> Result {
+pub(crate) fn for_completions(pool: &Pool<Requests>, min_complete: u32) -> Result {
+    let shared = pool.shared();
     let wanted = min_complete.min(shared.capacity());
-    let ended = || match shared.ready() {
-        Ok(ready) => ready >= wanted || shared.is_owner_gone(),
-        Err(_) => true,
-    };
-    shared.waiters.wait_until(ended)?;
-
-    match shared.ready() {
-        Ok(ready) if ready < wanted && shared.is_owner_gone() => Err(EOWNERDEAD),
-        Ok(_) => Ok(()),
-        Err(_) => Err(EOVERFLOW),
+    loop {
+        completion::flush_parked(pool);
+        if completion::ready(pool).map_err(|_| EOVERFLOW)? >= wanted {
+            return Ok(());
+        }
+        if shared.is_owner_gone() {
+            return Err(EOWNERDEAD);
+        }
+        shared
+            .waiters
+            .wait_until(|| shared.is_worth_a_look(wanted) || shared.is_owner_gone())?;
     }
 }

@@ -135,8 +135,8 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // that.
     if unsafe { (*raw).is_write } {
         // Now, not later: who froze the file system may be waiting for this.
-        // SAFETY: `vfs_iocb_iter_write` has begun the write and left its end to the completion.
-        unsafe { super::helpers::io_ring_kiocb_end_write(kiocb) };
+        // SAFETY: `start` has run a write with it, and this is its completion.
+        unsafe { super::transfer::end_write(kiocb) };
     }
     // SAFETY: As above; `start` reads it after its exchange only.
     unsafe { (*raw).result = result as isize };

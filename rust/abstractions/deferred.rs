@@ -22,8 +22,8 @@ use kernel::{
 pub(crate) struct ModuleRef(());
 
 impl ModuleRef {
-    /// Takes a reference. Only for code that runs in the module while it cannot be unloaded anyway:
-    /// in a file operation, for example.
+    /// Takes a reference. For code that runs while the module cannot be unloaded anyway: in a file
+    /// operation, for example. During unload it would come too late.
     pub(crate) fn get() -> Self {
         // SAFETY: The module is loaded, since this is its code.
         unsafe { bindings::__module_get(this_module::<LocalModule>().as_ptr()) };
@@ -38,7 +38,7 @@ impl Drop for ModuleRef {
     }
 }
 
-/// A work queue of this module, for work that waits for devices.
+/// A work queue of this module, for work that interrupt handlers leave behind.
 ///
 /// Dropping it waits for all work, so that a function which has given its [`ModuleRef`] back still
 /// returns before the module's code goes away.
@@ -56,18 +56,19 @@ unsafe impl Send for DeferredQueue {}
 unsafe impl Sync for DeferredQueue {}
 
 impl DeferredQueue {
-    /// Makes a queue whose items run at once, each in a thread of its own, up to `at_once` items.
+    /// Makes a queue.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(name: &'static CStr, at_once: i32) -> Result<Self> {
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
         // SAFETY: The format takes one string, which is given.
         let raw = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
                 bindings::wq_flags_WQ_UNBOUND,
-                at_once,
+                // The default number of items at once.
+                0,
                 name.as_char_ptr(),
             )
         };
@@ -76,7 +77,7 @@ impl DeferredQueue {
         })
     }
 
-    /// Runs `work` in a thread of the kernel.
+    /// Runs `work` in a thread of the kernel. Any context.
     pub(crate) fn enqueue<W, const ID: u64>(&self, work: Arc<W>)
     where
         Arc<W>: RawWorkItem<ID, EnqueueOutput = Result<(), Arc<W>>> + Send + 'static,

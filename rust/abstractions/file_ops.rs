@@ -31,6 +31,8 @@ pub(crate) struct Readiness {
     pub(crate) readable: bool,
     /// There is room to write.
     pub(crate) writable: bool,
+    /// The other side is gone.
+    pub(crate) hung_up: bool,
 }
 
 /// An object behind a file descriptor: its `private_data` is an [`Arc`] of it.
@@ -151,6 +153,9 @@ unsafe extern "C" fn poll<T: FileObject>(
     }
     if ready.writable {
         mask |= super::helpers::IO_RING_EPOLLOUT;
+    }
+    if ready.hung_up {
+        mask |= super::helpers::IO_RING_EPOLLHUP;
     }
     mask
 }

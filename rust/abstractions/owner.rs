@@ -38,7 +38,8 @@ impl Owner {
     pub(crate) fn current() -> Result<Self> {
         // SAFETY: FFI call without requirements.
         let mm = NonNull::new(unsafe { helpers::io_ring_current_mm() }).ok_or(EINVAL)?;
-        let pid = current_pid().ok_or(EINVAL)?;
+        // SAFETY: FFI call without requirements.
+        let pid = NonNull::new(unsafe { helpers::io_ring_get_current_tgid() }).ok_or(EINVAL)?;
         // SAFETY: The current task's address space is alive.
         unsafe { bindings::mmgrab(mm.as_ptr()) };
         // SAFETY: FFI call without requirements; the current credentials are never null.
@@ -59,34 +60,18 @@ impl Owner {
         mm == self.mm.as_ptr() && unsafe { helpers::io_ring_is_current_cred(self.cred.as_ptr()) }
     }
 
-    /// Whether the caller is the last thread of that process, on its way out.
-    ///
-    /// Its address space is already gone then, so the process is told by its pid.
-    pub(crate) fn is_current_exiting(&self) -> bool {
-        // SAFETY: FFI call without requirements.
-        if !unsafe { helpers::io_ring_current_is_exiting() } {
-            return false;
-        }
-        let Some(pid) = current_pid() else {
-            return false;
-        };
-        // SAFETY: Gives back the reference that `current_pid` took.
-        unsafe { bindings::put_pid(pid.as_ptr()) };
-        // The pointer is only compared, and `self.pid` is alive, so it names the same process.
-        pid == self.pid
+    /// Whether that process lets go of its address space right now: the caller is its last thread,
+    /// on its way out, or has just executed another program.
+    pub(crate) fn is_current_leaving(&self) -> bool {
+        // SAFETY: Both are alive by the type invariants, and only compared.
+        unsafe { helpers::io_ring_current_leaves(self.pid.as_ptr(), self.mm.as_ptr()) }
     }
 
-    /// The process id as the initial pid namespace knows it.
+    /// The process id, in the pid namespace of the caller; 0 if the process is gone or not in it.
     pub(crate) fn pid(&self) -> i32 {
         // SAFETY: `pid` is alive by the type invariants.
         unsafe { helpers::io_ring_pid_nr(self.pid.as_ptr()) }
     }
-}
-
-/// The thread group's `struct pid`, with a reference for the caller.
-fn current_pid() -> Option<NonNull<bindings::pid>> {
-    // SAFETY: FFI call without requirements.
-    NonNull::new(unsafe { helpers::io_ring_get_current_tgid() })
 }
 
 impl Drop for Owner {
@@ -97,5 +82,31 @@ impl Drop for Owner {
         unsafe { bindings::put_cred(self.cred.as_ptr()) };
         // SAFETY: As above.
         unsafe { bindings::mmdrop(self.mm.as_ptr()) };
+    }
+}
+
+/// How a task that lets go of the last reference to something may wait.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Patience {
+    /// As long as nobody kills it.
+    UntilKilled,
+    /// A short time: it is exiting, and no signal reaches it any more.
+    Short,
+    /// Not at all: it works for the whole system.
+    None,
+}
+
+impl Patience {
+    /// That of the current task.
+    pub(crate) fn current() -> Self {
+        // SAFETY: FFI call without requirements.
+        let is_kthread = unsafe { helpers::io_ring_current_is_kthread() };
+        // SAFETY: FFI call without requirements.
+        let is_exiting = unsafe { helpers::io_ring_current_is_exiting() };
+        match (is_kthread, is_exiting) {
+            (true, _) => Self::None,
+            (_, true) => Self::Short,
+            _ => Self::UntilKilled,
+        }
     }
 }

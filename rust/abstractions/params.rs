@@ -15,10 +15,16 @@ pub(crate) fn node_mode() -> u16 {
     (mode & 0o666) as u16
 }
 
-/// Whether the administrator lets the calling process set up rings.
+/// Whether the administrator lets the calling process set up rings, which it is about to do.
 ///
 /// Process context; may ask the security modules for a capability.
 pub(crate) fn caller_may_setup() -> bool {
     // SAFETY: FFI call without requirements.
-    unsafe { helpers::io_ring_may_setup() }
+    unsafe { helpers::io_ring_may_setup(false) }
+}
+
+/// What [`caller_may_setup`] would answer, without leaving a trace of having asked.
+pub(crate) fn caller_could_setup() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_may_setup(true) }
 }

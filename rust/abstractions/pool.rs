@@ -16,6 +16,7 @@
 //! lock is the last access to it. A pool that is dropped while slots are out is leaked, with a
 //! warning: that wastes memory, but nothing can use it after free.
 
+use super::deferred::ModuleRef;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -25,6 +26,7 @@ use core::{
     },
     ptr::{
         addr_of_mut,
+        null,
         NonNull, //
     },
 };
@@ -56,7 +58,12 @@ struct Cell<D: Domain> {
 }
 
 /// What the lock guards.
+///
+/// # Invariants
+///
+/// `home` has `at_home` slots, all of the pool `core`.
 pub(crate) struct Inside<D: Domain> {
+    core: *const Core<D>,
     home: Chain<D>,
     at_home: usize,
     /// The driver's part.
@@ -74,6 +81,10 @@ impl<D: Domain> Inside<D> {
 
     /// Brings a slot home.
     pub(crate) fn put(&mut self, slot: Slot<D>) {
+        if slot.core().as_ptr().cast_const() != self.core {
+            // A slot of another pool: its own home is elsewhere.
+            return;
+        }
         self.home.push(slot);
         // OVERFLOW: At most the number of slots.
         self.at_home = self.at_home.wrapping_add(1);
@@ -128,11 +139,12 @@ impl<D: Domain> Pool<D> {
         state: D::Locked,
         shared: impl PinInit<D::Shared, Error>,
     ) -> Result<Self> {
-        let mut cells = KVVec::<Cell<D>>::with_capacity(len, GFP_KERNEL_ACCOUNT)?;
+        let mut cells = KVVec::<Cell<D>>::with_capacity(len, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)?;
         let core = KBox::try_pin_init(
             try_pin_init!(Core::<D> {
                 lock <- new_spinlock_irq!(
                     Inside {
+                        core: null(),
                         home: Chain::new(),
                         at_home: 0,
                         state,
@@ -161,15 +173,20 @@ impl<D: Domain> Pool<D> {
         // SAFETY: A vector's buffer is not null.
         let cells = unsafe { NonNull::new_unchecked(cells) };
 
-        // INVARIANT: Just set up so; no cell is in use yet.
-        let pool = Self { core, cells, len };
-        let mut inside = pool.lock();
+        let mut home = Chain::new();
         for i in (0..len).rev() {
             // SAFETY: `i` is less than the number of cells.
             let cell = unsafe { cells.add(i) };
             // INVARIANT: Each cell gets one owner.
-            inside.put(Slot(cell, PhantomData));
+            home.push(Slot(cell, PhantomData));
         }
+
+        // INVARIANT: Just set up so; all slots are at home.
+        let pool = Self { core, cells, len };
+        let mut inside = pool.lock();
+        inside.core = core.as_ptr();
+        inside.home = home;
+        inside.at_home = len;
         drop(inside);
         Ok(pool)
     }
@@ -198,12 +215,14 @@ impl<D: Domain> Drop for Pool<D> {
         let mut inside = self.lock();
         D::recall(&mut inside);
         let at_home = inside.at_home();
-        if at_home != self.len {
+        if at_home != self.len || inside.core != self.core.as_ptr() {
             pr_err!(
                 "{} of {} request slots are still in use: the ring is leaked\n",
                 self.len.wrapping_sub(at_home),
                 self.len
             );
+            // Whoever has them will call into this module.
+            core::mem::forget(ModuleRef::get());
             return;
         }
         // The slots at home must not be dropped as slots: that would bring them home.
@@ -232,12 +251,17 @@ pub(crate) struct Slot<D: Domain>(NonNull<Cell<D>>, PhantomData<D::Item>);
 unsafe impl<D: Domain> Send for Slot<D> {}
 
 impl<D: Domain> Slot<D> {
+    /// The pool this is a slot of.
+    fn core(&self) -> NonNull<Core<D>> {
+        // SAFETY: The cell is valid by the type invariants, and this field never changes.
+        unsafe { (*self.0.as_ptr()).core }
+    }
+
     /// Ends the use of this slot: runs `end` with the pool's lock held, and nothing after it.
     ///
     /// `end` gets the slot and should bring it home or keep it in the locked part. Any context.
     pub(crate) fn finish(self, end: impl FnOnce(&D::Shared, &mut Inside<D>, Self)) {
-        // SAFETY: The cell is valid by the type invariants.
-        let core = unsafe { self.0.as_ref() }.core;
+        let core = self.core();
         // SAFETY: While this slot is out, `core` is valid. It stays so until the guard is gone: who
         // frees it takes the lock first.
         let core: &Core<D> = unsafe { core.as_ref() };
@@ -307,6 +331,9 @@ pub(crate) struct Chain<D: Domain> {
     first: Option<NonNull<Cell<D>>>,
     last: Option<NonNull<Cell<D>>>,
 }
+
+// SAFETY: As for the pool: what is inside is only used with the lock held, and `core` only compared.
+unsafe impl<D: Domain> Send for Inside<D> {}
 
 // SAFETY: A chain is a number of slots, which are `Send`.
 unsafe impl<D: Domain> Send for Chain<D> {}

@@ -77,13 +77,21 @@ fn flush(ptr: *const c_void) {
 ///
 /// # Invariants
 ///
-/// `pages` is allocated by vmalloc and lives as long as `self`; no reference to its elements is ever
-/// made.
+/// `bytes` bytes from `base` on are mapped as long as `_pages` lives; no Rust reference to them is
+/// ever made.
 pub(crate) struct SharedMem {
     base: NonNull<u8>,
     bytes: usize,
-    /// Owns the memory; never looked into.
-    _pages: VVec<[u64; PAGE_SIZE / 8]>,
+    _pages: Pages,
+}
+
+/// What keeps the memory mapped; never looked into.
+enum Pages {
+    /// The pages themselves, and their mapping.
+    Owned(#[expect(dead_code, reason = "owns the memory")] VVec<[u64; PAGE_SIZE / 8]>),
+    /// Another mapping of the pages of another value.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    Alias(#[expect(dead_code, reason = "owns the mapping")] super::second_mapping::SecondMapping),
 }
 
 // SAFETY: The memory is only accessed by value, see the description of this file.
@@ -109,7 +117,7 @@ impl SharedMem {
             Self {
                 base,
                 bytes: count.checked_mul(PAGE_SIZE).ok_or(ENOMEM)?,
-                _pages: pages,
+                _pages: Pages::Owned(pages),
             },
             GFP_KERNEL_ACCOUNT,
         )?)
@@ -195,6 +203,27 @@ impl SharedMem {
             kernel::error::to_result(ret)?;
         }
         Ok(())
+    }
+
+    /// The same memory through a mapping of its own, at another kernel address.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn alias(self: &Arc<Self>) -> Result<Arc<Self>> {
+        let mapping = super::second_mapping::SecondMapping::new(self.clone(), self.base)?;
+        Ok(Arc::new(
+            // INVARIANT: The second mapping has all pages of the first.
+            Self {
+                base: mapping.base(),
+                bytes: self.bytes,
+                _pages: Pages::Alias(mapping),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Address of the first byte.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn address(&self) -> usize {
+        self.base.as_ptr().addr()
     }
 
     /// Whether the page that holds the byte at `offset` is highmem; `None` if there is no such byte.

@@ -57,7 +57,11 @@ impl OpenFile {
         let data_only = c_int::from(data_only);
         // SAFETY: The file is alive.
         let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        kernel::error::to_result(ret)
+        match restartable_as_interrupted(ret as isize) {
+            0 => Ok(()),
+            // CAST: An errno.
+            errno => Err(Error::from_errno(errno as c_int)),
+        }
     }
 }
 
@@ -82,9 +86,11 @@ impl Direction {
 
 /// User memory to transfer to or from.
 pub(crate) struct UserBuffers {
+    direction: Direction,
     iter: bindings::iov_iter,
     /// What the iterator points to.
     _iovec: OwnedIovec,
+    is_vector: bool,
 }
 
 // SAFETY: The iterator is plain data: addresses of user memory, which are only meaningful in the
@@ -118,8 +124,10 @@ impl UserBuffers {
         };
         kernel::error::to_result(ret)?;
         Ok(Self {
+            direction,
             iter,
             _iovec: OwnedIovec(null_mut()),
+            is_vector: false,
         })
     }
 
@@ -129,23 +137,42 @@ impl UserBuffers {
     ///
     /// `EFAULT`, `EINVAL` (more than 1024, or a negative length), `ENOMEM`.
     pub(crate) fn vector(direction: Direction, address: u64, count: u32) -> Result<Self> {
+        if count == 0 {
+            // The iterator over no element at all would point to the array that is not there.
+            let mut nothing = Self::single(direction, 0, 0)?;
+            nothing.is_vector = true;
+            return Ok(nothing);
+        }
         let address = usize::try_from(address).map_err(|_| EFAULT)?;
         let mut iter = bindings::iov_iter::default();
-        let mut array = null_mut();
+        let mut one = bindings::iovec::default();
+        let mut array = &raw mut one;
         let user = core::ptr::without_provenance(address);
-        // SAFETY: `iter` and `array` are valid for writes; with no room offered for a copy
-        // (`fast_segs` is 0), the function allocates one if it needs one.
+        // SAFETY: `iter` and `array` are valid for writes, and `array` points to room for one
+        // element. A single element becomes an iterator over its buffer, more are copied to memory
+        // that the function allocates, so `one` is not used after the call; `array` is null then,
+        // or that memory, also if the function fails.
         let ret = unsafe {
-            bindings::import_iovec(direction.iter_type(), user, count, 0, &mut array, &mut iter)
+            bindings::import_iovec(direction.iter_type(), user, count, 1, &mut array, &mut iter)
         };
         let iovec = OwnedIovec(array);
         if ret < 0 {
             return Err(Error::from_errno(ret as c_int));
         }
         Ok(Self {
+            direction,
             iter,
             _iovec: iovec,
+            is_vector: true,
         })
+    }
+}
+
+impl UserBuffers {
+    /// Whether there is nothing to transfer.
+    fn is_empty(&self) -> bool {
+        // SAFETY: The iterator is initialised.
+        unsafe { helpers::io_ring_iter_count(&self.iter) == 0 }
     }
 }
 
@@ -194,9 +221,9 @@ pub(crate) enum Unfit {
 /// A transfer that has everything it needs.
 pub(crate) struct Transfer {
     file: OpenFile,
-    direction: Direction,
     start: Start,
     flags: c_int,
+    rwf: u32,
     priority: Priority,
     buffers: UserBuffers,
 }
@@ -209,12 +236,12 @@ impl Transfer {
     #[inline]
     pub(crate) fn new(
         file: OpenFile,
-        direction: Direction,
         offset: u64,
         buffers: UserBuffers,
         rwf: u32,
         priority: Priority,
     ) -> Result<Self, Unfit> {
+        let direction = buffers.direction;
         let (open_for, positioned) = match direction {
             Direction::Read => (helpers::IO_RING_FILE_READ, helpers::IO_RING_FILE_PREAD),
             Direction::Write => (helpers::IO_RING_FILE_WRITE, helpers::IO_RING_FILE_PWRITE),
@@ -245,17 +272,17 @@ impl Transfer {
 
         Ok(Self {
             file,
-            direction,
             start,
             flags,
+            rwf,
             priority,
             buffers,
         })
     }
 
-    /// Whether the transfer is a write, which holds off freezing of the file system while it runs.
+    /// Whether the transfer is a write, whose completion [`end_write`] is due for.
     pub(super) fn is_write(&self) -> bool {
-        self.direction == Direction::Write
+        self.buffers.direction == Direction::Write
     }
 
     /// Issues the transfer with `kiocb`, which it initialises.
@@ -340,28 +367,32 @@ impl Transfer {
     #[inline]
     unsafe fn issue(transfer: NonNull<Self>, kiocb: *mut bindings::kiocb) -> isize {
         let this = transfer.as_ptr();
-        // SAFETY: Valid by the safety requirements.
-        let (file, direction) = unsafe { ((*this).file.as_ptr(), (*this).direction) };
-        // SAFETY: As above; the file is alive, and its operations with it.
-        let ops = unsafe { &*(*file).f_op };
+        // SAFETY: Valid by the safety requirements, and only read here.
+        let buffers = unsafe { &(*this).buffers };
+        if buffers.is_vector && buffers.is_empty() {
+            // As `readv(2)`: the file is not asked.
+            return 0;
+        }
+        let write = buffers.direction == Direction::Write;
+        // SAFETY: As above.
+        let rwf = unsafe { (*this).rwf };
         // SAFETY: As above; nothing else uses the iterator.
-        let iter = unsafe { core::ptr::addr_of_mut!((*this).buffers.iter) };
-        let ret = match (direction, ops.read_iter.is_some(), ops.write_iter.is_some()) {
-            // SAFETY: All three are valid by the safety requirements.
-            (Direction::Read, true, _) => unsafe {
-                bindings::vfs_iocb_iter_read(file, kiocb, iter)
-            },
-            // SAFETY: As above.
-            (Direction::Write, _, true) => unsafe {
-                bindings::vfs_iocb_iter_write(file, kiocb, iter)
-            },
-            // SAFETY: As above.
-            _ => unsafe {
-                helpers::io_ring_loop_transfer(kiocb, iter, direction == Direction::Write)
-            },
-        };
-        restartable_as_interrupted(ret)
+        let iter = unsafe { &raw mut (*this).buffers.iter };
+        // SAFETY: Both are valid by the safety requirements.
+        restartable_as_interrupted(unsafe { helpers::io_ring_transfer(kiocb, iter, write, rwf) })
     }
+}
+
+/// Ends what a write that completes later has begun: holding off freezing of the file system.
+///
+/// Any context.
+///
+/// # Safety
+///
+/// `kiocb` is that of a write that [`Transfer::run`] answered `-EIOCBQUEUED` for; called once.
+pub(super) unsafe fn end_write(kiocb: *mut bindings::kiocb) {
+    // SAFETY: By the safety requirements.
+    unsafe { helpers::io_ring_transfer_end_write(kiocb) };
 }
 
 /// A request cannot be restarted as a system call would be, so it was interrupted.

@@ -20,8 +20,24 @@ use core::{
 use kernel::{
     bindings,
     prelude::*,
+    time::{
+        msecs_to_jiffies,
+        Jiffies,
+        Msecs, //
+    },
     types::Opaque, //
 };
+
+/// What a wake-up is about, for those who poll.
+#[derive(Clone, Copy)]
+pub(crate) enum News {
+    /// There is something to read.
+    Readable,
+    /// There is room to write.
+    Writable,
+    /// The other side is gone.
+    HungUp,
+}
 
 /// A `wait_queue_head_t`.
 ///
@@ -60,24 +76,29 @@ impl WaitQueue {
         self.head.get()
     }
 
-    /// Wakes the sleepers whose condition is met, and all who poll. Any context.
+    /// Wakes the sleepers whose condition is met, and those who poll for `news`. Any context.
     #[inline]
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self, news: News) {
         // SAFETY: The queue is initialised by the type invariants.
         if unsafe { helpers::io_ring_wq_has_sleeper(self.as_ptr()) } {
-            self.wake_slow();
+            self.wake_slow(news);
         }
     }
 
     #[cold]
-    fn wake_slow(&self) {
-        // SAFETY: The queue is initialised by the type invariants.
+    fn wake_slow(&self, news: News) {
+        let key = match news {
+            News::Readable => helpers::IO_RING_EPOLLIN,
+            News::Writable => helpers::IO_RING_EPOLLOUT,
+            News::HungUp => helpers::IO_RING_EPOLLIN | helpers::IO_RING_EPOLLHUP,
+        };
+        // SAFETY: The queue is initialised by the type invariants. The key is a number.
         unsafe {
             bindings::__wake_up(
                 self.as_ptr(),
                 bindings::TASK_NORMAL,
                 0,
-                core::ptr::without_provenance_mut(helpers::IO_RING_POLL_IN_KEY as usize),
+                core::ptr::without_provenance_mut(key as usize),
             )
         };
     }
@@ -93,7 +114,7 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, bindings::TASK_INTERRUPTIBLE)
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, None)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that kills ends it early.
@@ -101,17 +122,29 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, bindings::TASK_KILLABLE)
+        self.sleep(&met, bindings::TASK_KILLABLE, None)
     }
 
-    /// As [`WaitQueue::wait_until`], but nothing ends it early; for kernel threads, whose sleep says
-    /// nothing about the system's load or health.
-    pub(crate) fn wait_until_idle<F: Fn() -> bool + Sync>(&self, met: F) {
-        // Does not fail: no signal is looked at in this state.
-        let _ = self.sleep(&met, bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD);
+    /// As [`WaitQueue::wait_until`], but only the time ends it early.
+    ///
+    /// # Errors
+    ///
+    /// `ETIME` after `limit` milliseconds.
+    pub(crate) fn wait_until_or_timeout<F: Fn() -> bool + Sync>(
+        &self,
+        met: F,
+        limit: Msecs,
+    ) -> Result {
+        if met() {
+            return Ok(());
+        }
+        // Not a load, and not a hung task.
+        let state = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
+        self.sleep(&met, state, Some(msecs_to_jiffies(limit)))
     }
 
-    fn sleep<F: Fn() -> bool + Sync>(&self, met: &F, state: u32) -> Result {
+    fn sleep<F: Fn() -> bool + Sync>(&self, met: &F, state: u32, limit: Option<Jiffies>) -> Result {
+        let mut left = limit.map_or(c_long::MAX, |jiffies| jiffies as c_long);
         let mut sleeper = MaybeUninit::<Sleeper<'_, F>>::uninit();
         let sleeper = sleeper.as_mut_ptr();
         // SAFETY: `sleeper` is valid for writes.
@@ -133,8 +166,12 @@ impl WaitQueue {
             if interrupted != 0 {
                 break Err(EINTR);
             }
-            // SAFETY: FFI call without requirements.
-            unsafe { bindings::schedule() };
+            if left == 0 {
+                break Err(ETIME);
+            }
+            // SAFETY: FFI call without requirements; the largest value means no limit
+            // (`MAX_SCHEDULE_TIMEOUT`).
+            left = unsafe { bindings::schedule_timeout(left) };
         };
         // SAFETY: As for `prepare_to_wait_event`. Afterwards no waker uses the entry.
         unsafe { bindings::finish_wait(self.as_ptr(), entry) };

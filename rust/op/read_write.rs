@@ -26,7 +26,7 @@ use crate::{
 /// A transfer of one buffer.
 #[inline]
 pub(crate) fn prepare_single(sqe: &abi::Sqe, direction: Direction) -> Result<Transfer, Rejected> {
-    prepare(sqe, direction, || {
+    prepare(sqe, || {
         UserBuffers::single(direction, sqe.addr, sqe.len).map_err(Rejected::by(Field::ADDR))
     })
 }
@@ -34,7 +34,7 @@ pub(crate) fn prepare_single(sqe: &abi::Sqe, direction: Direction) -> Result<Tra
 /// A transfer of an array of buffers.
 pub(crate) fn prepare_vector(sqe: &abi::Sqe, direction: Direction) -> Result<Transfer, Rejected> {
     const MAX_SEGMENTS: u32 = 1024;
-    prepare(sqe, direction, || {
+    prepare(sqe, || {
         let field = if sqe.len > MAX_SEGMENTS {
             Field::LEN
         } else {
@@ -47,16 +47,13 @@ pub(crate) fn prepare_vector(sqe: &abi::Sqe, direction: Direction) -> Result<Tra
 #[inline]
 fn prepare(
     sqe: &abi::Sqe,
-    direction: Direction,
     buffers: impl FnOnce() -> Result<UserBuffers, Rejected>,
 ) -> Result<Transfer, Rejected> {
     let priority = Priority::new(sqe.ioprio).map_err(Rejected::by(Field::IOPRIO))?;
     let file = OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?;
-    Transfer::new(file, direction, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| {
-        match unfit {
-            Unfit::File(e) => Rejected::by(Field::FD)(e),
-            Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
-            Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),
-        }
+    Transfer::new(file, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| match unfit {
+        Unfit::File(e) => Rejected::by(Field::FD)(e),
+        Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
+        Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),
     })
 }

@@ -14,6 +14,7 @@ use crate::{
         pool::{
             Chain,
             Inside,
+            Pool,
             Slot, //
         },
         shared_mem::{
@@ -21,9 +22,11 @@ use crate::{
             SharedMem,
             SharedWord, //
         },
-        wait_queue::WaitQueue, //
+        wait_queue::{
+            News,
+            WaitQueue, //
+        },
     },
-    request::Requests,
     ring::{
         index::{
             self,
@@ -31,13 +34,15 @@ use crate::{
             OutOfRange,
             Position, //
         },
-        layout::Layout, //
+        layout::Layout,
+        request::Requests, //
     },
 };
 use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Relaxed,
             Release, //
@@ -45,6 +50,17 @@ use kernel::{
         Arc, //
     },
 };
+
+/// Most parked completions that are moved at once, with interrupts off, where there is no hurry.
+const MOVE_AT_ONCE: u32 = 32;
+/// The same on the way of a completion.
+const MOVE_ON_POST: u32 = 4;
+
+/// What to do when the last request has finished; see [`when_idle`].
+pub(crate) trait OnIdle: Send + Sync {
+    /// Does it. Any context, with the lock of the ring's pool held.
+    fn run(self: Arc<Self>);
+}
 
 /// The completion queue, seen by those who add to it. Guarded by the lock of the ring's pool.
 pub(crate) struct CompletionQueue {
@@ -57,6 +73,7 @@ pub(crate) struct CompletionQueue {
     parked_now: u32,
     overflow: u32,
     posted: u64,
+    on_idle: Option<Arc<dyn OnIdle>>,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
     tail_word: SharedWord,
@@ -79,12 +96,21 @@ impl CompletionQueue {
             parked_now: 0,
             overflow: 0,
             posted: 0,
+            on_idle: None,
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
             overflow_word: mem.word(off.overflow)?,
             flags_word: mem.word(layout.sq_off.flags)?,
         })
+    }
+
+    /// Lets the queue start at another position than 0, to see what happens at the wrap.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn start_at(&mut self, position: Position) {
+        self.tail = position;
+        self.tail_word.store(position.get());
+        self.head_word.store(position.get());
     }
 
     /// Whether there is a free element. A head that cannot be true counts as a full queue: what
@@ -155,7 +181,7 @@ pub(crate) struct Shared {
     capacity: Capacity,
     tail: Atomic<u32>,
     parked: Atomic<u32>,
-    /// Requests that nobody works on: at home or parked. True while nothing is submitted.
+    requests: usize,
     idle: Atomic<usize>,
     head_word: SharedWord,
     owner_gone: Atomic<bool>,
@@ -166,22 +192,37 @@ impl Shared {
     pub(crate) fn new<'a>(
         mem: &'a Arc<SharedMem>,
         layout: &'a Layout,
+        requests: usize,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             waiters <- WaitQueue::new(),
             capacity: layout.cq_entries,
             tail: Atomic::new(0),
             parked: Atomic::new(0),
+            requests,
             idle: Atomic::new(0),
             head_word: mem.word(layout.cq_off.head)?,
             owner_gone: Atomic::new(false),
         }? Error)
     }
 
-    /// How many completions the program can read. Any context.
-    pub(crate) fn ready(&self) -> Result<u32, OutOfRange> {
+    /// Whether it is worth judging again what can be read: maybe `wanted` completions, maybe room
+    /// for parked ones, maybe a head that cannot be true. Any context.
+    pub(crate) fn is_worth_a_look(&self, wanted: u32) -> bool {
         let head = Position::new(self.head_word.load_acquire());
-        index::filled(head, Position::new(self.tail.load(Relaxed)), self.capacity)
+        let distance = Position::new(self.tail.load(Relaxed)).since(head);
+        distance >= wanted || (self.has_parked() && distance < self.capacity.get())
+    }
+
+    /// How many completions the program can read, if that is plain to see without the lock.
+    ///
+    /// Nothing is plain while the tail moves. A head out of range is not either: the program sees a
+    /// new tail before `tail` has it, and may have read on.
+    fn ready_at_rest(&self) -> Option<u32> {
+        let tail = self.tail.load(Acquire);
+        let head = Position::new(self.head_word.load_acquire());
+        let ready = index::filled(head, Position::new(tail), self.capacity).ok()?;
+        (self.tail.load(Relaxed) == tail).then_some(ready)
     }
 
     /// Size of the queue.
@@ -195,15 +236,17 @@ impl Shared {
         self.parked.load(Relaxed) != 0
     }
 
-    /// How many requests nobody works on, as of the last [`publish`].
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.load(Relaxed)
+    /// Whether nobody works on a request any more: each is at home or parked.
+    ///
+    /// As of the last [`publish`], so only true to the letter when nothing is submitted any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle.load(Relaxed) == self.requests
     }
 
     /// The process of the ring is gone: nothing more will be submitted.
     pub(crate) fn set_owner_gone(&self) {
         self.owner_gone.store(true, Release);
-        self.waiters.wake();
+        self.waiters.wake(News::HungUp);
     }
 
     /// Whether the process of the ring is gone.
@@ -212,11 +255,36 @@ impl Shared {
     }
 }
 
+/// How many completions the program can read.
+///
+/// Head and tail are compared as they were at the same moment: else other threads that reap and
+/// complete could make a true head look false. Process context.
+pub(crate) fn ready(pool: &Pool<Requests>) -> Result<u32, OutOfRange> {
+    let shared = pool.shared();
+    if let Some(ready) = shared.ready_at_rest() {
+        return Ok(ready);
+    }
+    let inside = pool.lock();
+    let head = Position::new(inside.state.head_word.load_acquire());
+    index::filled(head, inside.state.tail, shared.capacity)
+}
+
+/// Moves parked completions to the queue, as far as there is room, and makes them known.
+pub(crate) fn flush_parked(pool: &Pool<Requests>) {
+    let shared = pool.shared();
+    let mut moved = true;
+    while moved && shared.has_parked() {
+        let mut inside = pool.lock();
+        moved = unpark(&mut inside, MOVE_AT_ONCE);
+        publish(shared, &mut inside);
+    }
+}
+
 /// Adds a finished request's completion, or parks it. [`publish`] makes it known.
 #[inline]
 pub(crate) fn post(inside: &mut Inside<Requests>, slot: Slot<Requests>) {
     if !inside.state.parked.is_empty() {
-        unpark(inside);
+        unpark(inside, MOVE_ON_POST);
     }
     if inside.state.parked.is_empty() && inside.state.has_room() {
         inside.state.push(slot.request.cqe);
@@ -226,15 +294,19 @@ pub(crate) fn post(inside: &mut Inside<Requests>, slot: Slot<Requests>) {
     }
 }
 
-/// Moves parked completions to the queue, as far as there is room. [`publish`] makes them known.
+/// Moves up to `most` parked completions to the queue, if there is room, and answers whether it
+/// moved any. [`publish`] makes them known.
 #[cold]
-pub(crate) fn unpark(inside: &mut Inside<Requests>) {
-    while !inside.state.parked.is_empty() && inside.state.has_room() {
+pub(crate) fn unpark(inside: &mut Inside<Requests>, most: u32) -> bool {
+    let mut moved = 0;
+    while moved < most && !inside.state.parked.is_empty() && inside.state.has_room() {
         if let Some(slot) = inside.state.unpark() {
             inside.state.push(slot.request.cqe);
             inside.put(slot);
+            moved = moved.wrapping_add(1);
         }
     }
+    moved != 0
 }
 
 /// Makes known what was added, to the program and to those who wait.
@@ -246,12 +318,38 @@ pub(crate) fn publish(shared: &Shared, inside: &mut Inside<Requests>) {
     shared.parked.store(queue.parked_now, Relaxed);
     let idle = inside.at_home().wrapping_add(queue.parked_now as usize);
     shared.idle.store(idle, Relaxed);
-    shared.waiters.wake();
+    shared.waiters.wake(News::Readable);
+    if inside.state.on_idle.is_some() && shared.is_idle() {
+        if let Some(on_idle) = inside.state.on_idle.take() {
+            on_idle.run();
+        }
+    }
 }
 
 /// Forgets parked completions: nobody can read them any more.
-pub(crate) fn discard_parked(inside: &mut Inside<Requests>) {
-    while let Some(slot) = inside.state.unpark() {
-        inside.put(slot);
+pub(crate) fn discard_parked(pool: &Pool<Requests>) {
+    let shared = pool.shared();
+    while shared.has_parked() {
+        let mut inside = pool.lock();
+        for _ in 0..MOVE_AT_ONCE {
+            recall_one(&mut inside);
+        }
+        publish(shared, &mut inside);
     }
+}
+
+/// Brings one parked request home, if there is one; its completion is lost.
+pub(crate) fn recall_one(inside: &mut Inside<Requests>) -> bool {
+    let slot = inside.state.unpark();
+    slot.map(|slot| inside.put(slot)).is_some()
+}
+
+/// Runs `action` when the last request has finished; at once, and not in here, if that is now.
+///
+/// For a ring that nothing is submitted to any more. `action` may hold the pool: it is let go of
+/// before it runs.
+pub(crate) fn when_idle(pool: &Pool<Requests>, action: Arc<dyn OnIdle>) {
+    let mut inside = pool.lock();
+    inside.state.on_idle = Some(action);
+    publish(pool.shared(), &mut inside);
 }

@@ -121,7 +121,7 @@ impl Layout {
                 ring_mask: CONSTANTS + 8,
                 ring_entries: CONSTANTS + 12,
                 cqes: CQES,
-                flags: CQ_KERNEL + 8,
+                flags: 0,
                 resv: 0,
             },
             page_size,

@@ -68,6 +68,14 @@ impl SubmissionQueue {
         })
     }
 
+    /// Lets the queue start at another position than 0, to see what happens at the wrap.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn start_at(&mut self, position: Position) {
+        self.head = position;
+        self.head_word.store(position.get());
+        self.tail_word.store(position.get());
+    }
+
     /// How many entries the program offers.
     pub(crate) fn available(&self) -> Result<u32, OutOfRange> {
         let tail = Position::new(self.tail_word.load_acquire());

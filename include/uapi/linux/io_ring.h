@@ -200,7 +200,7 @@ struct io_ring_cq_offsets {
  * FORK_SHARED: mappings of the ring are inherited by child processes, which may
  *	reap completions through them. Without it children do not get them.
  * STOP_ON_REJECT: a rejected entry is the last that this IO_RING_ENTER takes,
- *	which is what io_uring does without its SUBMIT_ALL.
+ *	which is what io_uring does without its SUBMIT_ALL. Excludes SUBMIT_ALL.
  */
 #define IO_RING_SETUP_CQSIZE		(1U << 3)
 #define IO_RING_SETUP_CLAMP		(1U << 4)
@@ -254,8 +254,9 @@ enum io_ring_limit {
  * @entries: In: wanted submission entries, 1 to IO_RING_MAX_ENTRIES; out: the
  *           number made, rounded up to a power of two.
  * @cq_entries: In: with IO_RING_SETUP_CQSIZE the wanted completion entries, at
- *              least @entries rounded up, at most IO_RING_MAX_CQ_ENTRIES, else
- *              0; out: the number made, rounded up to a power of two.
+ *              most IO_RING_MAX_CQ_ENTRIES and, both rounded up, at least
+ *              @entries, else 0; out: the number made, rounded up to a power
+ *              of two.
  * @requests: In: how many requests may be under way, counting completions that
  *            wait for room, at least @cq_entries, at most IO_RING_MAX_REQUESTS;
  *            0 means @cq_entries. Out: the number made.
@@ -304,7 +305,7 @@ struct io_ring_setup {
 /*
  * mmap(2) offsets on a ring descriptor. The region may also be mapped in parts:
  * any multiple of the page size inside it is an offset. Lengths that go beyond
- * the end of what is mapped, MAP_PRIVATE and PROT_EXEC are EINVAL.
+ * the end of what is mapped and MAP_PRIVATE are EINVAL; PROT_EXEC is EPERM.
  */
 #define IO_RING_OFF_REGION	0ULL
 #define IO_RING_OFF_CQ_REGION	0x8000000ULL	/* the region once more */
@@ -330,7 +331,8 @@ struct io_ring_setup {
  * alone is allowed to all who hold the descriptor), EBUSY (every request slot
  * is in use: read completions first), EOVERFLOW (the program wrote a head or
  * tail that is out of range), EINTR (a signal came while waiting), EOWNERDEAD
- * (the process of the ring is gone and the wait would never end).
+ * (the process of the ring is gone, and fewer than @min_complete completions
+ * can be read).
  *
  * If entries were taken and the wait then failed, the return value is their
  * number and @wait_error tells why the wait ended.

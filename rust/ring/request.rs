@@ -60,7 +60,7 @@ impl Domain for Requests {
     type Locked = CompletionQueue;
 
     fn recall(inside: &mut Inside<Self>) {
-        completion::discard_parked(inside);
+        while completion::recall_one(inside) {}
     }
 }
 

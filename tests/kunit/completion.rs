@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's end of the completion queue, with a program at the other end.
+
+#![forbid(unsafe_code)]
+
+use kernel::prelude::*;
+
+#[kunit_tests(io_ring_completion)]
+mod tests {
+    use crate::{
+        abi,
+        abstractions::{
+            async_io::IoSlot,
+            pool::Pool, //
+        },
+        kunit::fake_user::{
+            FakeUser,
+            Memory,
+            NEAR_WRAP, //
+        },
+        ring::{
+            completion::{
+                self,
+                CompletionQueue,
+                Shared, //
+            },
+            index::Position,
+            request::{
+                Request,
+                Requests, //
+            },
+        },
+    };
+    use kernel::prelude::*;
+
+    /// A queue of `cq_entries` and `requests` slots, and a program.
+    fn ring(cq_entries: u32, requests: usize) -> Result<(Pool<Requests>, FakeUser)> {
+        let memory = Memory::new(1, cq_entries, false)?;
+        let mut queue = CompletionQueue::new(&memory.mem, &memory.layout)?;
+        queue.start_at(Position::new(NEAR_WRAP));
+        let pool = Pool::new(
+            requests,
+            || IoSlot::new(Request::default()),
+            queue,
+            Shared::new(&memory.mem, &memory.layout, requests),
+        )?;
+        Ok((pool, FakeUser::new(&memory)?))
+    }
+
+    /// Completes one request; false if no slot is free.
+    fn complete(pool: &Pool<Requests>, user_data: u64) -> bool {
+        let Some(mut slot) = ({
+            let taken = pool.lock().take();
+            taken
+        }) else {
+            return false;
+        };
+        slot.request.cqe = abi::Cqe {
+            user_data,
+            res: -1,
+            flags: 3,
+        };
+        slot.finish(|shared, inside, slot| {
+            completion::post(inside, slot);
+            completion::publish(shared, inside);
+        });
+        true
+    }
+
+    #[test]
+    fn completions_arrive_in_order_across_the_wrap() -> Result {
+        for bit in 0..=16 {
+            let entries: u32 = 1 << bit;
+            let (pool, user) = ring(entries, 1)?;
+            let mut next = 0;
+            while next < u64::from(entries.max(64)) {
+                for i in 0..u64::from(entries) {
+                    assert!(complete(&pool, next + i));
+                }
+                assert_eq!(completion::ready(&pool), Ok(entries));
+                for i in 0..u64::from(entries) {
+                    let expected = abi::Cqe {
+                        user_data: next + i,
+                        res: -1,
+                        flags: 3,
+                    };
+                    assert_eq!(user.reap(), Some(expected));
+                }
+                assert_eq!(user.reap(), None);
+                next += u64::from(entries);
+            }
+            assert_eq!(user.cq_overflow.load_acquire(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn full_queue_parks_in_order_and_loses_nothing() -> Result {
+        for bit in 0..=6 {
+            let entries: u32 = 1 << bit;
+            let slots = entries as usize + 5;
+            let (pool, user) = ring(entries, slots)?;
+            let total = u64::from(entries) + slots as u64;
+            for i in 0..total {
+                assert!(complete(&pool, i));
+            }
+            // Every slot is parked, so there is none for another request.
+            assert!(!complete(&pool, total));
+            assert_eq!(pool.lock().at_home(), 0);
+            assert_eq!(user.sq_flags.load_acquire(), abi::SQ_CQ_OVERFLOW);
+            assert_eq!(user.cq_overflow.load_acquire(), u32::try_from(slots)?);
+            assert!(pool.shared().has_parked());
+
+            let mut next = 0;
+            while next < total {
+                while let Some(cqe) = user.reap() {
+                    assert_eq!(cqe.user_data, next);
+                    next += 1;
+                }
+                completion::flush_parked(&pool);
+            }
+            assert_eq!(user.reap(), None);
+            assert_eq!(user.sq_flags.load_acquire(), 0);
+            assert!(!pool.shared().has_parked());
+            assert_eq!(pool.lock().at_home(), slots);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn newer_completions_do_not_overtake_parked_ones() -> Result {
+        let (pool, user) = ring(2, 8)?;
+        for i in 0..4 {
+            assert!(complete(&pool, i));
+        }
+        assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(0));
+        // Room for one: number 2 moves over, number 4 waits behind number 3.
+        assert!(complete(&pool, 4));
+        for expected in 1..=2 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        assert_eq!(user.reap(), None);
+        assert_eq!(pool.lock().state.parked(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn lying_head_parks_and_can_be_put_right() -> Result {
+        let (pool, user) = ring(2, 8)?;
+        assert!(complete(&pool, 0));
+        assert!(complete(&pool, 1));
+        for lie in [3, 1 << 16, 1 << 31, u32::MAX] {
+            user.cq_head.store_release(NEAR_WRAP.wrapping_add(lie));
+            assert!(completion::ready(&pool).is_err());
+        }
+        assert!(complete(&pool, 2));
+        assert_eq!(pool.lock().state.parked(), 1);
+
+        user.cq_head.store_release(NEAR_WRAP);
+        for expected in 0..2 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        assert!(complete(&pool, 3));
+        for expected in 2..4 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn published_words_are_never_read_back() -> Result {
+        let (pool, user) = ring(4, 4)?;
+        user.cq_tail.store_release(99);
+        assert!(complete(&pool, 0));
+        assert_eq!(user.cq_tail.load_acquire(), NEAR_WRAP.wrapping_add(1));
+        Ok(())
+    }
+}

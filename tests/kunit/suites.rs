@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites, compiled into the module with `CONFIG_IO_RING_KUNIT_TEST`.
+
+#![forbid(unsafe_code)]
+
+mod completion;
+mod fake_user;
+mod index;
+mod layout;
+mod memory;
+mod pool;
+mod prepare;
+mod submission;
