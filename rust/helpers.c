@@ -111,7 +111,7 @@ int io_ring_ioprio_check(u16 ioprio)
 	}
 }
 
-int io_ring_ioprio_current(void)
+u16 io_ring_ioprio_current(void)
 {
 	return get_current_ioprio();
 }

@@ -24,7 +24,7 @@ struct file *io_ring_anon_file(const char *name, const struct file_operations *f
 int io_ring_file_modes(const struct file *file);
 int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags);
 int io_ring_ioprio_check(u16 ioprio);
-int io_ring_ioprio_current(void);
+u16 io_ring_ioprio_current(void);
 ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);
 void io_ring_transfer_end_write(struct kiocb *kiocb);
 size_t io_ring_iter_count(const struct iov_iter *iter);

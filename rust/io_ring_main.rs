@@ -35,7 +35,6 @@
     clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::multiple_unsafe_ops_per_block,
     clippy::panic,
     clippy::unwrap_used
 )]

@@ -139,7 +139,7 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
         unsafe { super::transfer::end_write(kiocb) };
     }
     // SAFETY: As above; `start` reads it after its exchange only.
-    unsafe { (*raw).result = result as isize };
+    unsafe { (*raw).result = result };
     // SAFETY: As above.
     let stage = unsafe { &(*raw).stage };
     if stage.xchg(COMPLETED, Full) == ISSUING {
@@ -150,5 +150,5 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // SAFETY: `start` gave up the slot by `into_raw`, and has returned without taking it.
     let mut slot = unsafe { Slot::<D>::from_raw(item) };
     slot.transfer = None;
-    D::complete(slot, result as isize);
+    D::complete(slot, result);
 }

@@ -50,18 +50,12 @@ impl OpenFile {
 
     /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
     ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the file cannot be synchronised, and what its file system answers.
-    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> Result {
+    /// Answers what the file system answers: 0 or a negative errno.
+    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> isize {
         let data_only = c_int::from(data_only);
         // SAFETY: The file is alive.
         let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        match restartable_as_interrupted(ret as isize) {
-            0 => Ok(()),
-            // CAST: An errno.
-            errno => Err(Error::from_errno(errno as c_int)),
-        }
+        restartable_as_interrupted(ret as isize)
     }
 }
 
@@ -157,7 +151,7 @@ impl UserBuffers {
         };
         let iovec = OwnedIovec(array);
         if ret < 0 {
-            return Err(Error::from_errno(ret as c_int));
+            return Err(Error::from_errno(c_int::try_from(ret)?));
         }
         Ok(Self {
             direction,
@@ -198,9 +192,7 @@ impl Priority {
     pub(crate) fn new(ioprio: u16) -> Result<Self> {
         if ioprio == 0 {
             // SAFETY: FFI call without requirements.
-            let current = unsafe { helpers::io_ring_ioprio_current() };
-            // CAST: Priorities are 16 bits wide.
-            return Ok(Self(current as u16));
+            return Ok(Self(unsafe { helpers::io_ring_ioprio_current() }));
         }
         // SAFETY: FFI call without requirements.
         kernel::error::to_result(unsafe { helpers::io_ring_ioprio_check(ioprio) })?;

@@ -12,8 +12,6 @@ use crate::{
     abi,
     abstractions::transfer::OpenFile, //
 };
-use kernel::prelude::*;
-
 /// A synchronisation that is ready to run.
 pub(crate) struct Fsync {
     file: OpenFile,
@@ -40,9 +38,6 @@ impl Fsync {
 
     /// Does it. Process context; sleeps until the device has answered.
     pub(crate) fn run(self) -> isize {
-        match self.file.sync(self.first, self.last, self.data_only) {
-            Ok(()) => 0,
-            Err(e) => e.to_errno() as isize,
-        }
+        self.file.sync(self.first, self.last, self.data_only)
     }
 }

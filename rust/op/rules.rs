@@ -57,6 +57,7 @@ impl Field {
         Self::RESV,
     ];
 
+    #[expect(clippy::cast_possible_truncation, reason = "checked, at compile time")]
     const fn at(offset: usize) -> Self {
         assert!(offset < 64);
         // CAST: Less than 64, as just checked (at compile time: all callers are constants).
@@ -70,6 +71,7 @@ impl Field {
     }
 
     /// The bytes this field covers, one bit each.
+    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
     const fn bytes(self) -> u64 {
         let mut end = 64;
         let mut i = Self::ALL.len();
@@ -111,6 +113,7 @@ pub(crate) struct Rule {
 impl Rule {
     /// The rule of `opcode`, which reads `fields` besides the opcode and the user data, and knows
     /// the flags `op_flags` (if it reads that field).
+    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
     const fn new(opcode: u8, fields: &[Field], op_flags: u32) -> Self {
         let mut bits = Field::OPCODE.bytes() | Field::USER_DATA.bytes();
         let mut i = 0;
