@@ -180,6 +180,9 @@ impl Context {
     /// What kept it from taking any entry: `EPERM`, `EINTR`, `EOVERFLOW`, `EBUSY`.
     pub(crate) fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered> {
         completion::flush_parked(&self.pool);
+        if to_submit | min_complete != 0 {
+            completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
+        }
         let submitted = if to_submit == 0 {
             0
         } else {

@@ -47,8 +47,9 @@
  * @fd: File descriptor the request works on.
  * @off: File offset in bytes. For READ, WRITE, READV and WRITEV ~0 means the
  *       file position, which is then used and advanced as read(2) does, and
- *       the request completes before IO_RING_ENTER returns. Files that have no
- *       position (pipes, sockets, terminals) ignore it.
+ *       the request completes before IO_RING_ENTER returns. Files for which
+ *       pread(2) or pwrite(2) would answer ESPIPE (pipes, sockets, terminals)
+ *       ignore it.
  * @addr: User address of the buffer, or of an array of struct iovec.
  * @len: Length of the buffer in bytes, or number of elements of the array.
  *       Transfers are cut to 0x7ffff000 bytes, as read(2) does.
@@ -89,7 +90,8 @@ struct io_ring_sqe {
  *                    @op_flags, @ioprio.
  * @IO_RING_OP_WRITEV: pwritev2(2), likewise.
  * @IO_RING_OP_FSYNC: fsync(2) of @fd, or of @len bytes from @off; both 0 means
- *                    the whole file, @len 0 means from @off to the end.
+ *                    the whole file, @len 0 means from @off to the end. A byte
+ *                    beyond 2^63 - 1 is EINVAL.
  * @IO_RING_OP_READ: pread(2): @fd, @off, @addr, @len, @op_flags, @ioprio.
  * @IO_RING_OP_WRITE: pwrite(2), likewise.
  *
@@ -212,7 +214,7 @@ struct io_ring_cq_offsets {
 /*
  * io_ring_setup.features and io_ring_query.features
  *
- * SINGLE_MMAP: one mapping at offset 0 holds everything but the entries.
+ * SINGLE_MMAP: one mapping at offset 0 holds both queues (and the entries).
  * NODROP: completions are never lost.
  * SUBMIT_STABLE: the entry and what it points to as a description (iovecs) may
  *	be reused as soon as IO_RING_ENTER has returned.
@@ -325,8 +327,8 @@ struct io_ring_setup {
  * @resv: Must be 0.
  * @resv2: Must be 0.
  *
- * Returns how many entries were taken, or -1 with errno if none was taken
- * because of an error: EINVAL (@error_field), EFAULT, EPERM (another process's
+ * Returns how many entries were taken, those counted in "dropped" included, or
+ * -1 with errno if none was taken because of an error: EINVAL (@error_field), EFAULT, EPERM (another process's
  * ring, or the caller's credentials are no longer those of the ring; waiting
  * alone is allowed to all who hold the descriptor), EBUSY (every request slot
  * is in use: read completions first), EOVERFLOW (the program wrote a head or

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A thin front to scripts/, each of which has --help.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+OUT	?= $(CURDIR)/build/modules
+
+.PHONY: modules install load unload demo shell test kunit check doc clean help
+
+modules:
+	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
+
+install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/rust MO=$(OUT) modules_install
+
+load: modules
+	insmod $(OUT)/io_ring.ko
+
+unload:
+	rmmod io_ring
+
+demo:
+	scripts/demo
+
+shell:
+	scripts/guest-run --samples --limit 80000 --shell
+
+test:
+	scripts/test
+
+kunit:
+	scripts/kunit
+
+check:
+	scripts/check
+
+doc:
+	scripts/doc
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'With this host and a Rust-enabled kernel tree (KDIR=$(KDIR)):'
+	@echo '  modules   build io_ring.ko into OUT=$(OUT)'
+	@echo '  install   modules_install it; load, unload: insmod and rmmod it (root)'
+	@echo 'With tools and kernels of their own, in a cache (root, or user namespaces):'
+	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
+	@echo '  shell     a shell in that guest, module loaded, samples in PATH'
+	@echo '  test      all tests; kunit, check: parts of them'
+	@echo '  doc       documentation of the module source'
+	@echo '  clean     remove build/ (the cache, $${IO_RING_CACHE:-~/.cache/io_ring}, stays)'

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests of the module's files that need nothing of the kernel.
+//!
+//! The files are compiled here as they are, under the names they have in the module, and tested
+//! against models that share no code with them. There is nothing in this crate but tests.
+
+#![cfg(test)]
+
+#[path = "../../../rust/abi.rs"]
+mod abi;
+mod op;
+mod ring;
+
+mod header;
+mod index;
+mod layout;
+mod protocol;
+mod queue;
+mod rules;
+mod sizes;
+mod wake_up;

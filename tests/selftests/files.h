@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files to work on, which vanish with their last descriptor, and their content. */
+#ifndef SELFTESTS_FILES_H
+#define SELFTESTS_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define EXT4_DIR "/mnt/ext4"
+#define TMPFS_DIR "/tmp"
+#define NULL_BLK "/dev/nullb0"
+
+/* Functions that return int give -errno on failure. */
+
+/* A new file without a name in dir, open for reading and writing. */
+int temp_file(const char *dir);
+
+/* Another open file description of the same file. */
+int reopen(int fd, int flags);
+
+/* Byte i of content number seed. */
+unsigned char pattern_byte(unsigned int seed, size_t i);
+void pattern_fill(void *buf, size_t len, unsigned int seed);
+
+/* The first position at which buf is not bytes [start, start + len) of the content, or len. */
+size_t pattern_mismatch(const void *buf, size_t len, unsigned int seed, size_t start);
+int pattern_write(int fd, size_t len, unsigned int seed);
+bool all_bytes(const void *buf, size_t len, unsigned char value);
+
+/* Read-write pages with an inaccessible one behind them. */
+void *guarded_pages(unsigned int pages);
+void guarded_free(void *addr, unsigned int pages);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the module shows of itself: parameters, counters, fdinfo. */
+#ifndef SELFTESTS_MODULE_H
+#define SELFTESTS_MODULE_H
+
+#include <stddef.h>
+
+#define PARAM_DISABLED "/sys/module/io_ring/parameters/disabled"
+#define PARAM_GROUP "/sys/module/io_ring/parameters/group"
+
+/* Functions that return int give -errno on failure. */
+
+int text_read(const char *path, char *text, size_t size);
+int text_write(const char *path, const char *text);
+
+/* One of the module-wide counters in debugfs. */
+long counter(const char *name);
+
+/* Waits until all counters are 0, at most a few seconds; the name of one that is not, or NULL. */
+const char *counters_busy(void);
+
+/* The value of "io_ring-<key>:" in the fdinfo of a descriptor of this process. */
+long fdinfo_value(int fd, const char *key);
+
+#endif

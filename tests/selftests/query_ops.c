@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What QUERY says of each operation, held against what the ring does with it. */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include <kselftest_harness.h>
+
+#include "files.h"
+#include "ring.h"
+
+#define OPCODES 256
+#define CONTENT_LEN 4096
+#define MARK 0x5a		/* what buffers hold before a request */
+#define COOKIE 0x1122334455667788ULL
+
+#define FIELD(member) { #member, offsetof(struct io_ring_sqe, member) }
+
+/* In the order of the structure, which has no holes: each ends where the next one begins. */
+static const struct field {
+	const char *name;
+	unsigned int offset;
+} fields[] = {
+	FIELD(opcode), FIELD(flags), FIELD(ioprio), FIELD(fd), FIELD(off), FIELD(addr), FIELD(len),
+	FIELD(op_flags), FIELD(user_data), FIELD(buf_index), FIELD(personality),
+	FIELD(file_index), FIELD(addr3), FIELD(resv), { "", sizeof(struct io_ring_sqe) },
+};
+
+#define FIELDS (ARRAY_SIZE(fields) - 1)
+
+#define OP_FLAGS (&fields[7])
+
+/* What requests work on. */
+struct bench {
+	struct ring ring;
+	int file;
+	unsigned char buffer[64];
+	struct iovec iov;
+};
+
+FIXTURE(ops)
+{
+	struct bench bench;
+	struct io_ring_op_info info[OPCODES];
+	__u32 known;
+};
+
+FIXTURE_SETUP(ops)
+{
+	struct io_ring_query q = {
+		.size = sizeof(q),
+		.ops = (uintptr_t)self->info,
+		.ops_len = OPCODES,
+	};
+
+	ASSERT_EQ(0, ring_open(&self->bench.ring, 8, 0));
+	ASSERT_EQ(0, ioctl(self->bench.ring.fd, IO_RING_QUERY, &q));
+	self->known = q.ops_len;
+	self->bench.file = temp_file(TMPFS_DIR);
+	ASSERT_LE(0, self->bench.file);
+	ASSERT_EQ(0, pattern_write(self->bench.file, CONTENT_LEN, 1));
+	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
+	self->bench.iov.iov_base = self->bench.buffer;
+	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+}
+
+FIXTURE_TEARDOWN(ops)
+{
+	ring_close(&self->bench.ring);
+	close(self->bench.file);
+}
+
+static const __u8 listed[] = {
+	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
+	IO_RING_OP_FSYNC, IO_RING_OP_READ, IO_RING_OP_WRITE,
+};
+
+static bool is_listed(unsigned int opcode)
+{
+	return memchr(listed, opcode, sizeof(listed));
+}
+
+/* A request that would have an effect on the file or on the buffer. */
+static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
+{
+	struct io_ring_sqe sqe = sqe_nop(COOKIE);
+
+	sqe.opcode = opcode;
+	if (opcode == IO_RING_OP_NOP)
+		return sqe;
+	sqe.fd = bench->file;
+	if (opcode == IO_RING_OP_READ || opcode == IO_RING_OP_WRITE) {
+		sqe.addr = (uintptr_t)bench->buffer;
+		sqe.len = sizeof(bench->buffer);
+	} else if (opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV) {
+		sqe.addr = (uintptr_t)&bench->iov;
+		sqe.len = 1;
+	}
+	return sqe;
+}
+
+static bool nothing_happened(const struct bench *bench)
+{
+	unsigned char content[CONTENT_LEN + 1];
+
+	return all_bytes(bench->buffer, sizeof(bench->buffer), MARK) &&
+	       lseek(bench->file, 0, SEEK_CUR) == 0 &&
+	       pread(bench->file, content, sizeof(content), 0) == CONTENT_LEN &&
+	       pattern_mismatch(content, CONTENT_LEN, 1, 0) == CONTENT_LEN;
+}
+
+static void expect_rejected(struct __test_metadata *_metadata, struct bench *bench,
+			    const struct io_ring_sqe *sqe, const struct field *field)
+{
+	const __u32 flags = IO_RING_CQE_F_REJECTED | field->offset << IO_RING_CQE_FIELD_SHIFT;
+	struct io_ring_cqe cqe;
+
+	ASSERT_EQ(0, ring_run(&bench->ring, sqe, &cqe));
+	EXPECT_TRUE(cqe.res == -EINVAL || (cqe.res == -EOPNOTSUPP && field == OP_FLAGS)) {
+		TH_LOG("opcode %u, field %s: result %d", sqe->opcode, field->name, cqe.res);
+	}
+	EXPECT_EQ(flags, cqe.flags) {
+		TH_LOG("opcode %u, field %s", sqe->opcode, field->name);
+	}
+	EXPECT_EQ(sqe->user_data, cqe.user_data);
+}
+
+TEST_F(ops, are_those_that_are_listed)
+{
+	for (unsigned int opcode = 0; opcode < self->known; opcode++) {
+		const struct io_ring_op_info *info = &self->info[opcode];
+
+		EXPECT_EQ(opcode, info->opcode);
+		EXPECT_EQ(is_listed(opcode) ? IO_RING_OP_SUPPORTED : 0, info->flags) {
+			TH_LOG("opcode %u", opcode);
+		}
+		EXPECT_EQ(0, info->sqe_flags);
+		EXPECT_EQ(0, info->resv);
+		if (!(info->flags & IO_RING_OP_SUPPORTED)) {
+			EXPECT_EQ(0, info->op_flags);
+			EXPECT_EQ(0, info->fields);
+		}
+	}
+	for (size_t i = 0; i < sizeof(listed); i++)
+		EXPECT_LT(listed[i], self->known);
+}
+
+TEST_F(ops, have_tables_without_contradiction)
+{
+	const unsigned int at = offsetof(struct io_ring_sqe, op_flags);
+	const unsigned int user_data = offsetof(struct io_ring_sqe, user_data);
+
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		const struct io_ring_op_info *info = &self->info[listed[i]];
+
+		EXPECT_EQ(0xffULL, (info->fields >> user_data) & 0xff);
+		EXPECT_EQ(0, info->fields & (1ULL << offsetof(struct io_ring_sqe, flags)));
+		for (unsigned int byte = 0; byte < 4; byte++) {
+			bool has_bits = (info->op_flags >> 8 * byte) & 0xff;
+			bool may_differ = (info->fields >> (at + byte)) & 1;
+
+			EXPECT_TRUE(may_differ || !has_bits) {
+				TH_LOG("opcode %u: op_flags byte %u", listed[i], byte);
+			}
+		}
+	}
+}
+
+TEST_F(ops, work_when_they_are_right)
+{
+	struct io_ring_cqe cqe;
+
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
+		bool transfers = sqe.len;
+
+		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
+		EXPECT_EQ(transfers ? (int)sizeof(self->bench.buffer) : 0, cqe.res) {
+			TH_LOG("opcode %u", listed[i]);
+		}
+		EXPECT_EQ(0, cqe.flags);
+		EXPECT_EQ(COOKIE, cqe.user_data);
+	}
+	/* The oracle of the rejection tests sees such an effect. */
+	EXPECT_FALSE(nothing_happened(&self->bench));
+}
+
+TEST_F(ops, that_are_unknown_are_rejected)
+{
+	for (unsigned int opcode = 0; opcode < OPCODES; opcode++) {
+		struct io_ring_sqe sqe = sqe_nop(~(__u64)opcode);
+
+		sqe.opcode = opcode;
+		if (!is_listed(opcode))
+			expect_rejected(_metadata, &self->bench, &sqe, &fields[0]);
+	}
+}
+
+TEST_F(ops, reject_each_bit_of_each_unused_field)
+{
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		const struct io_ring_op_info *info = &self->info[listed[i]];
+
+		for (size_t f = 1; f < FIELDS; f++) {
+			const unsigned int bits = 8 * (fields[f + 1].offset - fields[f].offset);
+
+			for (unsigned int bit = 0; bit < bits; bit++) {
+				struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
+				unsigned int byte = fields[f].offset + bit / 8;
+
+				if (info->fields & (1ULL << byte))
+					continue;
+				((unsigned char *)&sqe)[byte] |= 1U << bit % 8;
+				expect_rejected(_metadata, &self->bench, &sqe, &fields[f]);
+			}
+		}
+	}
+	EXPECT_TRUE(nothing_happened(&self->bench));
+}
+
+TEST_F(ops, reject_each_unknown_op_flag)
+{
+	ASSERT_EQ(offsetof(struct io_ring_sqe, op_flags), OP_FLAGS->offset);
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
+
+			sqe.op_flags = 1U << bit;
+			if (!(self->info[listed[i]].op_flags & sqe.op_flags))
+				expect_rejected(_metadata, &self->bench, &sqe, OP_FLAGS);
+		}
+	}
+	EXPECT_TRUE(nothing_happened(&self->bench));
+}
+
+static const char * const plain[] = { "fd", "off", "addr", "user_data" };
+
+static bool is_plain(const struct field *field)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		if (!strcmp(plain[i], field->name))
+			return true;
+	return false;
+}
+
+/* The request has no length and a buffer that cannot be accessed, so no value can do harm. */
+static void expect_accepted(struct __test_metadata *_metadata, struct bench *bench,
+			    __u8 opcode, const struct field *field, unsigned int byte)
+{
+	struct io_ring_sqe sqe = effective(bench, opcode);
+	void *guard = guarded_pages(0);
+	struct io_ring_cqe cqe;
+
+	ASSERT_NE(NULL, guard);
+	sqe.addr = sqe.len ? (uintptr_t)guard : 0;
+	sqe.len = 0;
+	((unsigned char *)&sqe)[byte] ^= 1;
+	ASSERT_EQ(0, ring_run(&bench->ring, &sqe, &cqe));
+	EXPECT_FALSE(cqe.res == -EINVAL && cqe_rejected_field(&cqe) == (int)field->offset) {
+		TH_LOG("opcode %u, byte %u of the entry, in %s", opcode, byte, field->name);
+	}
+	guarded_free(guard, 0);
+}
+
+TEST_F(ops, accept_the_fields_they_use)
+{
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		__u64 used = self->info[listed[i]].fields;
+
+		for (size_t f = 0; f < FIELDS; f++) {
+			const struct field *field = &fields[f];
+
+			for (unsigned int byte = field->offset; byte < field[1].offset; byte++)
+				if (is_plain(field) && used & (1ULL << byte))
+					expect_accepted(_metadata, &self->bench, listed[i], field,
+							byte);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

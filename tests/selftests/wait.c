@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Waiting for completions: how many, and what ends it early. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#include <kselftest_harness.h>
+
+#include "ring.h"
+
+#define ENTRIES 8
+#define TICK_US 20000
+
+FIXTURE(waiting)
+{
+	struct ring ring;
+};
+
+FIXTURE_SETUP(waiting)
+{
+	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
+}
+
+FIXTURE_TEARDOWN(waiting)
+{
+	ring_close(&self->ring);
+}
+
+static void submit_nops(const struct ring *ring, unsigned int count)
+{
+	ring_push_nops(ring, count, 0);
+	ring_enter(ring, count, 0);
+}
+
+TEST_F(waiting, is_over_at_once_if_enough_can_be_read)
+{
+	submit_nops(&self->ring, 5);
+	for (__u32 min = 0; min <= 5; min++)
+		EXPECT_EQ(0, ring_enter(&self->ring, 0, min));
+	EXPECT_EQ(5, ring_ready(&self->ring));
+}
+
+TEST_F(waiting, is_for_no_more_than_the_queue_holds)
+{
+	static const __u32 wishes[] = { 2 * ENTRIES, 2 * ENTRIES + 1, 1U << 31, ~0U };
+
+	submit_nops(&self->ring, ENTRIES);
+	submit_nops(&self->ring, ENTRIES);
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
+		EXPECT_EQ(0, ring_enter(&self->ring, 0, wishes[i]));
+	EXPECT_EQ(2 * ENTRIES, ring_ready(&self->ring));
+}
+
+struct waiter {
+	const struct ring *ring;
+	__u32 min_complete;
+	int result;
+	__u32 ready;
+	bool over;
+};
+
+static void *wait_here(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->result = ring_enter(waiter->ring, 0, waiter->min_complete);
+	waiter->ready = ring_ready(waiter->ring);
+	__atomic_store_n(&waiter->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool is_over(const struct waiter *waiter)
+{
+	return __atomic_load_n(&waiter->over, __ATOMIC_ACQUIRE);
+}
+
+TEST_F(waiting, is_for_exactly_that_many)
+{
+	for (__u32 min = 1; min <= 4; min++) {
+		struct waiter waiter = { .ring = &self->ring, .min_complete = min };
+		struct io_ring_cqe cqe;
+		pthread_t thread;
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, wait_here, &waiter));
+		for (__u32 i = 0; i < min; i++) {
+			usleep(TICK_US);
+			EXPECT_FALSE(is_over(&waiter)) {
+				TH_LOG("woken with %u of %u", i, min);
+			}
+			submit_nops(&self->ring, 1);
+		}
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(0, waiter.result);
+		EXPECT_EQ(min, waiter.ready);
+		while (ring_pop(&self->ring, &cqe))
+			;
+	}
+}
+
+TEST_F(waiting, ends_for_all_who_wait)
+{
+	struct waiter waiters[4];
+	pthread_t threads[ARRAY_SIZE(waiters)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+		waiters[i] = (struct waiter) { .ring = &self->ring, .min_complete = 1 + i / 2 };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, wait_here, &waiters[i]));
+	}
+	usleep(TICK_US);
+	submit_nops(&self->ring, 1);
+	ASSERT_EQ(0, pthread_join(threads[0], NULL));
+	ASSERT_EQ(0, pthread_join(threads[1], NULL));
+	usleep(TICK_US);
+	EXPECT_FALSE(is_over(&waiters[2]));
+	EXPECT_FALSE(is_over(&waiters[3]));
+	submit_nops(&self->ring, 1);
+	ASSERT_EQ(0, pthread_join(threads[2], NULL));
+	ASSERT_EQ(0, pthread_join(threads[3], NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++)
+		EXPECT_EQ(0, waiters[i].result);
+}
+
+static void tick(int signal)
+{
+	(void)signal;
+}
+
+/* Signals come again and again, as the first may come before the wait has begun. */
+static void start_ticking(struct __test_metadata *_metadata, int flags)
+{
+	const struct sigaction action = { .sa_handler = tick, .sa_flags = flags };
+	const struct itimerval timer = {
+		.it_value = { .tv_usec = TICK_US },
+		.it_interval = { .tv_usec = TICK_US },
+	};
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
+}
+
+static void stop_ticking(void)
+{
+	const struct itimerval never = { 0 };
+
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
+TEST_F(waiting, is_ended_by_a_signal)
+{
+	static const int flags[] = { 0, SA_RESTART };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct io_ring_enter args = { .min_complete = 1 };
+
+		start_ticking(_metadata, flags[i]);
+		EXPECT_EQ(-EINTR, ring_enter_fd(self->ring.fd, &args)) {
+			TH_LOG("sa_flags %#x", flags[i]);
+		}
+		stop_ticking();
+	}
+	/* The ring is none the worse for it. */
+	submit_nops(&self->ring, 1);
+	EXPECT_EQ(0, ring_enter(&self->ring, 0, 1));
+}
+
+TEST_F(waiting, tells_of_the_signal_apart_from_what_was_taken)
+{
+	struct io_ring_enter args = { .to_submit = 3, .min_complete = 4 };
+
+	ring_push_nops(&self->ring, 3, 0);
+	start_ticking(_metadata, 0);
+	EXPECT_EQ(3, ring_enter_fd(self->ring.fd, &args));
+	stop_ticking();
+	EXPECT_EQ(-EINTR, args.wait_error);
+	EXPECT_EQ(3, ring_ready(&self->ring));
+	EXPECT_EQ(3, ring_load(&self->ring, self->ring.setup.sq_off.head));
+}
+
+TEST_F(waiting, goes_on_when_the_signal_is_blocked)
+{
+	struct waiter waiter = { .ring = &self->ring, .min_complete = 1 };
+	pthread_t thread;
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &alarm, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_here, &waiter));
+	ASSERT_EQ(0, pthread_kill(thread, SIGALRM));
+	usleep(TICK_US);
+	EXPECT_FALSE(is_over(&waiter));
+	submit_nops(&self->ring, 1);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, waiter.result);
+}
+
+TEST_F(waiting, can_be_killed)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(ring_enter(&self->ring, 0, 1) != 0);
+	ASSERT_LT(0, child);
+	usleep(TICK_US);
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+}
+
+TEST_HARNESS_MAIN
