@@ -328,13 +328,14 @@ pub(crate) fn publish(shared: &Shared, inside: &mut Inside<Requests>) {
 
 /// Forgets parked completions: nobody can read them any more.
 pub(crate) fn discard_parked(pool: &Pool<Requests>) {
-    let shared = pool.shared();
-    while shared.has_parked() {
+    let mut more = true;
+    while more {
         let mut inside = pool.lock();
         for _ in 0..MOVE_AT_ONCE {
-            recall_one(&mut inside);
+            more = more && recall_one(&mut inside);
         }
-        publish(shared, &mut inside);
+        // Also if there was none: what is idle is only known from here on.
+        publish(pool.shared(), &mut inside);
     }
 }
 
