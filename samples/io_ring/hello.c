@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #include <fcntl.h>
 #include <stdio.h>
 #include <libio_ring.h>
