@@ -10,8 +10,8 @@ OUT	?= $(CURDIR)/build/modules
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
 
-install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/rust MO=$(OUT) modules_install
+install:
+	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules --install
 
 load: modules
 	insmod $(OUT)/io_ring.ko

@@ -6,10 +6,7 @@
 BUILD=$TOP/build
 
 # locked_step LABEL LOG COMMAND...: a build step; one run at a time per checkout.
-locked_step() {
-	mkdir -p "$BUILD"
-	with_lock "$BUILD/.lock" step "$@"
-}
+locked_step() { with_lock "$BUILD/.lock" step "$@"; }
 
 # build_module NAME [VARIABLE=VALUE...]: set KO to the module in build/NAME.
 build_module() {

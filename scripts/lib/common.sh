@@ -11,14 +11,13 @@ unset CDPATH MAKEFLAGS MFLAGS MAKEOVERRIDES
 # Ordinary users lack the directories of chroot, depmod and mke2fs.
 PATH=$PATH:/usr/sbin:/sbin
 TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
-CACHE=${IO_RING_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/io_ring}
+CACHE=${IO_RING_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/io_ring}
 LOGS=$CACHE/log
 # Present inside the toolchain root only: written when the root is made.
 ROOT_MARK=/etc/io_ring-toolchain
 export TOP CACHE LOGS
 
 [[ $CACHE == /* ]] || { echo "IO_RING_CACHE must be an absolute path, not '$CACHE'" >&2; exit 2; }
-mkdir -p "$LOGS" "$CACHE/lock"
 
 note() { printf '%s\n' "io_ring: $*" >&2; }
 die() { printf '%s\n' "${0##*/}: $*" >&2; exit 1; }
@@ -46,6 +45,7 @@ become_root() {
 with_lock() {
 	local file=$1 lock
 	shift
+	mkdir -p "$(dirname -- "$file")"
 	exec {lock}>"$file"
 	if ! flock --nonblock "$lock"; then
 		note "waiting for another run that holds $file"

@@ -84,7 +84,8 @@ accelerator() {
 
 probe_kvm() {
 	local status=0
-	timeout -k 5 60 qemu-system-x86_64 -accel kvm -cpu host -m 512 -nodefaults -nographic -no-reboot \
+	mkdir -p "$LOGS"
+	timeout -k 5 30 qemu-system-x86_64 -accel kvm -cpu host -m 512 -nodefaults -nographic -no-reboot \
 		-kernel "$KERNEL/vmlinuz" -append "panic=-1" </dev/null >"$LOGS/kvm-probe.log" 2>&1 || status=$?
 	# Without a root file system a healthy kernel panics, and QEMU ends with status 0.
 	((status == 0))
@@ -131,7 +132,7 @@ boot_guest() {
 # What no kernel log of a passing run may hold (the console holds nothing else).
 SPLATS='BUG:|WARNING:|Oops|KASAN|KCSAN|KFENCE|UBSAN|refcount_t|possible (circular|recursive) locking|suspicious RCU'
 SPLATS+='|inconsistent lock state|sleeping function|scheduling while atomic|INFO: task .* blocked|soft lockup|hard LOCKUP'
-SPLATS+='|Bad page|unreferenced object|ODEBUG|list_(add|del) corruption|rust_kernel: panicked|Kernel panic|DEBUG_LOCKS_WARN'
+SPLATS+='|Bad page|unreferenced object|ODEBUG|list_(add|del) corruption|rust_kernel: panicked|Kernel panic|DEBUG_LOCKS_WARN|io_ring: .* is leaked'
 
 # check_console FILE: print what the kernel complained of; false if it did.
 check_console() {

@@ -19,6 +19,7 @@ step_detail() {
 step() {
 	local label=$1 log=$LOGS/$2 begin=$SECONDS next pid status=0
 	shift 2
+	mkdir -p "$LOGS"
 	: >"$log"
 	"$@" >>"$log" 2>&1 </dev/null &
 	pid=$!

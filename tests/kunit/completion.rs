@@ -146,6 +146,31 @@ mod tests {
     }
 
     #[test]
+    fn newer_completions_do_not_overtake_many_parked_ones() -> Result {
+        let (pool, user) = ring(8, 32)?;
+        for i in 0..16 {
+            assert!(complete(&pool, i));
+        }
+        for expected in 0..8 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        // There is room for more than one completion moves over at a time.
+        for i in 16..20 {
+            assert!(complete(&pool, i));
+        }
+        completion::flush_parked(&pool);
+        for expected in 8..16 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        completion::flush_parked(&pool);
+        for expected in 16..20 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        assert_eq!(user.reap(), None);
+        Ok(())
+    }
+
+    #[test]
     fn lying_head_parks_and_can_be_put_right() -> Result {
         let (pool, user) = ring(2, 8)?;
         assert!(complete(&pool, 0));

@@ -129,6 +129,7 @@ static const struct {
 	{ "0", ALLOWED, ALLOWED, ALLOWED },
 	{ "1", ALLOWED, REFUSED, ALLOWED },
 	{ "2", REFUSED, REFUSED, REFUSED },
+	{ "3", REFUSED, REFUSED, REFUSED },
 };
 
 TEST_F(parameters, decide_who_may_set_up)
@@ -167,6 +168,19 @@ TEST_F(parameters, are_seen_by_query_on_a_ring)
 	ASSERT_EQ(0, ioctl(fd, IO_RING_QUERY, &query));
 	EXPECT_EQ(1, query.disabled);
 	close(fd);
+}
+
+TEST_F(parameters, do_not_touch_rings_that_exist)
+{
+	struct io_ring_sqe sqe = sqe_nop(1);
+	struct io_ring_cqe cqe;
+	struct ring ring;
+
+	ASSERT_EQ(0, text_write(PARAM_DISABLED, "0"));
+	ASSERT_EQ(0, ring_open(&ring, 4, 0));
+	ASSERT_EQ(0, text_write(PARAM_DISABLED, "2"));
+	EXPECT_EQ(0, ring_run(&ring, &sqe, &cqe));
+	ring_close(&ring);
 }
 
 TEST_HARNESS_MAIN

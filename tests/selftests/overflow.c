@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Completions without room in the queue wait in the kernel, in order; then slots run out. */
 #include <errno.h>
+#include <poll.h>
 
 #include <kselftest_harness.h>
 
@@ -148,6 +149,20 @@ TEST_F(overflow, is_flushed_by_enter_alone)
 		parked -= moved;
 		EXPECT_EQ(parked != 0, flagged(&self->flow.ring));
 	}
+	expect_rest(_metadata, &self->flow);
+}
+
+TEST_F(overflow, is_flushed_by_poll)
+{
+	struct pollfd pollfd = { .fd = self->flow.ring.fd, .events = POLLIN };
+
+	ASSERT_EQ(0, send_all(&self->flow, CQ_ENTRIES + 1));
+	expect_next(_metadata, &self->flow);
+	EXPECT_EQ(0, ring_ready(&self->flow.ring));
+	EXPECT_EQ(1, poll(&pollfd, 1, 0));
+	EXPECT_EQ(POLLIN, pollfd.revents);
+	EXPECT_EQ(1, ring_ready(&self->flow.ring));
+	EXPECT_FALSE(flagged(&self->flow.ring));
 	expect_rest(_metadata, &self->flow);
 }
 

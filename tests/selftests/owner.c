@@ -66,7 +66,9 @@ static int holder_looks(int fd)
 		return 3;
 	if (ring_enter_fd(fd, &wait))
 		return 4;
-	return close(fd) ? 5 : 0;
+	if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, IO_RING_OFF_REGION) == MAP_FAILED)
+		return 5;
+	return close(fd) ? 6 : 0;
 }
 
 static int child_looks(void *arg)

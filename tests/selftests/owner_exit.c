@@ -14,7 +14,13 @@
 #define TICK_US 20000
 #define NOPS 2
 
-/* The owner hands its ring over with NOPS completions to be read, and leaves when told to. */
+#define LEAVE "l"
+#define EXECUTE "e"
+
+/*
+ * The owner hands its ring over with NOPS completions to be read. Then it leaves, or becomes
+ * another program, which ends with the socket.
+ */
 FIXTURE(orphan)
 {
 	pid_t owner;
@@ -37,7 +43,9 @@ static int owner_main(void *arg)
 		return 3;
 	/* Give the other side time to begin waiting. */
 	usleep(5 * TICK_US);
-	return 0;
+	if (byte == EXECUTE[0] && dup2(socket, STDIN_FILENO) == STDIN_FILENO)
+		return execl("/bin/sh", "sh", "-c", "read line", NULL);
+	return byte != LEAVE[0];
 }
 
 FIXTURE_SETUP(orphan)
@@ -69,7 +77,7 @@ static int wait_for(int fd, __u32 count)
 
 TEST_F(orphan, wait_ends_when_the_owner_exits)
 {
-	ASSERT_EQ(1, write(self->socket, "", 1));
+	ASSERT_EQ(1, write(self->socket, LEAVE, 1));
 	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, NOPS + 1));
 	EXPECT_EQ(0, outcome_of(self->owner));
 }
@@ -91,7 +99,7 @@ TEST_F(orphan, wait_ends_when_the_owner_is_killed)
 
 TEST_F(orphan, wait_does_not_begin_without_an_owner)
 {
-	ASSERT_EQ(1, write(self->socket, "", 1));
+	ASSERT_EQ(1, write(self->socket, LEAVE, 1));
 	ASSERT_EQ(0, outcome_of(self->owner));
 	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, NOPS + 1));
 	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, ~0U));
@@ -102,7 +110,7 @@ TEST_F(orphan, completions_stay)
 	struct pollfd pollfd = { .fd = self->fd, .events = POLLIN };
 	struct io_ring_enter submit = { .to_submit = 1 };
 
-	ASSERT_EQ(1, write(self->socket, "", 1));
+	ASSERT_EQ(1, write(self->socket, LEAVE, 1));
 	ASSERT_EQ(0, outcome_of(self->owner));
 	EXPECT_EQ(0, wait_for(self->fd, 0));
 	EXPECT_EQ(0, wait_for(self->fd, NOPS));
@@ -111,10 +119,48 @@ TEST_F(orphan, completions_stay)
 	EXPECT_EQ(-EPERM, ring_enter_fd(self->fd, &submit));
 }
 
+TEST_F(orphan, hangs_up_for_pollers)
+{
+	struct pollfd pollfd = { .fd = self->fd };
+
+	EXPECT_EQ(0, poll(&pollfd, 1, 0));
+	ASSERT_EQ(1, write(self->socket, LEAVE, 1));
+	EXPECT_EQ(1, poll(&pollfd, 1, -1));
+	EXPECT_EQ(POLLHUP, pollfd.revents);
+	EXPECT_EQ(0, outcome_of(self->owner));
+}
+
+/* The process itself is there still, until the socket is shut down. */
+static void expect_other_program(struct __test_metadata *_metadata, pid_t owner, int socket)
+{
+	EXPECT_EQ(0, waitpid(owner, NULL, WNOHANG));
+	shutdown(socket, SHUT_RDWR);
+	EXPECT_EQ(owner, waitpid(owner, NULL, 0));
+}
+
+TEST_F(orphan, hangs_up_when_the_owner_becomes_another_program)
+{
+	struct pollfd pollfd = { .fd = self->fd };
+
+	ASSERT_EQ(1, write(self->socket, EXECUTE, 1));
+	EXPECT_EQ(1, poll(&pollfd, 1, -1));
+	EXPECT_EQ(POLLHUP, pollfd.revents);
+	expect_other_program(_metadata, self->owner, self->socket);
+}
+
+TEST_F(orphan, wait_ends_when_the_owner_becomes_another_program)
+{
+	ASSERT_EQ(1, write(self->socket, EXECUTE, 1));
+	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, NOPS + 1));
+	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, NOPS + 1));
+	EXPECT_EQ(0, wait_for(self->fd, NOPS));
+	expect_other_program(_metadata, self->owner, self->socket);
+}
+
 TEST_F(orphan, lives_until_the_last_descriptor_is_closed)
 {
 	EXPECT_LE(1, counter("rings"));
-	ASSERT_EQ(1, write(self->socket, "", 1));
+	ASSERT_EQ(1, write(self->socket, LEAVE, 1));
 	ASSERT_EQ(0, outcome_of(self->owner));
 	EXPECT_LE(1, counter("rings"));
 }

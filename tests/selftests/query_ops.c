@@ -233,6 +233,24 @@ TEST_F(ops, reject_each_unknown_op_flag)
 	EXPECT_TRUE(nothing_happened(&self->bench));
 }
 
+/* Of several fields that are wrong, the first one is named. */
+TEST_F(ops, blame_the_first_field)
+{
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
+
+		for (size_t f = FIELDS - 1; f >= 1; f--) {
+			unsigned int byte = fields[f].offset;
+
+			if (self->info[listed[i]].fields & (1ULL << byte))
+				continue;
+			((unsigned char *)&sqe)[byte] = 1;
+			expect_rejected(_metadata, &self->bench, &sqe, &fields[f]);
+		}
+	}
+	EXPECT_TRUE(nothing_happened(&self->bench));
+}
+
 static const char * const plain[] = { "fd", "off", "addr", "user_data" };
 
 static bool is_plain(const struct field *field)

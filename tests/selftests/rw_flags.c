@@ -125,7 +125,7 @@ TEST_F(flags, combine)
 
 			if (flags & ~self->info[opcodes[i]].op_flags)
 				continue;
-			/* Such a file has no flags at all: which of two mistakes is told is open. */
+			/* Such a file knows no flags: which of two mistakes is told is open. */
 			if ((flags & both) == both && variant->target == TWIN_COMM)
 				continue;
 			EXPECT_TRUE(agrees(&self->ring, variant->target, &transfer)) {
@@ -151,6 +151,12 @@ TEST_F(flags, unknown_ones_have_no_effect)
 		EXPECT_EQ(TWIN_MEMORY, pattern_mismatch(r.memory, TWIN_MEMORY, TWIN_SEED, 0));
 		EXPECT_EQ(0, r.position);
 	}
+}
+
+TEST_F(flags, do_not_include_polled_completion)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
+		EXPECT_EQ(0, self->info[opcodes[i]].op_flags & RWF_HIPRI);
 }
 
 /* The synchronous and appending ones, at least, have always been there. */

@@ -102,6 +102,17 @@ TEST(cq_entries)
 	}
 }
 
+/* Both sizes are rounded up before they are compared. */
+TEST(cq_entries_and_entries)
+{
+	for (__u32 cq_entries = 5; cq_entries <= 8; cq_entries++) {
+		struct io_ring_setup s = ring_wanted(5, IO_RING_SETUP_CQSIZE);
+
+		s.cq_entries = cq_entries;
+		expect_made(_metadata, &s, 8, 8, 8);
+	}
+}
+
 TEST(cq_entries_clamped)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(entry_wishes); i++) {

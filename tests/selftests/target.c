@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -101,14 +100,16 @@ static bool make_raw(int fd)
 /* What is written to the master end reaches the slave by a work item of the kernel. */
 static bool wait_for_bytes(int fd, int count)
 {
-	int available = 0;
+	int available;
 
-	for (unsigned int tries = 0; tries < 1000 && available < count; tries++) {
+	for (unsigned int tries = 0; tries < 2000; tries++) {
 		if (ioctl(fd, FIONREAD, &available))
 			return false;
+		if (available == count)
+			return true;
 		usleep(1000);
 	}
-	return available == count;
+	return false;
 }
 
 static bool open_terminal(struct endpoint *e, int mode)

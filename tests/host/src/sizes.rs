@@ -87,7 +87,7 @@ fn expected(setup: &abi::Setup) -> Answer {
     let field = offset_of!(abi::Setup, cq_entries);
     let cq_entries = if setup.flags & abi::SETUP_CQSIZE != 0 {
         let wanted = limited(setup.cq_entries, field, abi::LIMIT_CQ_ENTRIES, 65536)?;
-        if wanted < entries {
+        if wanted == 0 || rounded(wanted) < entries {
             return wrong(field);
         }
         rounded(wanted)

@@ -132,7 +132,7 @@ impl Ring {
     ///
     /// `EBUSY` if every request slot is in use, `EPERM` if the ring is another process's or the
     /// credentials have changed, `EINTR` if a signal ended a wait without submissions,
-    /// `EOWNERDEAD` if the wait would never end.
+    /// `EOWNERDEAD` if the process of the ring is gone and there are too few completions.
     pub fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered, Error> {
         let mut enter = abi::Enter {
             to_submit,

@@ -8,6 +8,7 @@ use crate::region::Region;
 use crate::submission::SubmissionQueue;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use std::vec;
 use std::vec::Vec;
 
@@ -151,28 +152,48 @@ impl Drop for Kernel {
     }
 }
 
+/// Ends a test that waits for something that will not come.
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Instant::now() + Duration::from_secs(60))
+    }
+
+    fn wait(&self) {
+        assert!(Instant::now() < self.0, "the other side is stuck");
+        std::thread::yield_now();
+    }
+}
+
+const REQUESTS: u64 = 4_000;
+
+/// Completes what is submitted, with fields of the entry in the result.
+fn echo(kernel: &Kernel) {
+    let patience = Patience::new();
+    let mut echoed = 0;
+    while echoed < REQUESTS {
+        for sqe in kernel.take(4) {
+            let cqe = abi::Cqe {
+                user_data: sqe.user_data,
+                res: sqe.fd,
+                flags: sqe.len,
+            };
+            while !kernel.post(cqe) {
+                patience.wait();
+            }
+            echoed += 1;
+        }
+        patience.wait();
+    }
+}
+
 #[test]
 fn both_queues_work_between_threads() {
-    const REQUESTS: u64 = 20_000;
     let kernel = Kernel::new(4, 8, true, u32::MAX - 100);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut echoed = 0;
-            while echoed < REQUESTS {
-                for sqe in kernel.take(4) {
-                    let cqe = abi::Cqe {
-                        user_data: sqe.user_data,
-                        res: sqe.fd,
-                        flags: sqe.len,
-                    };
-                    while !kernel.post(cqe) {
-                        std::thread::yield_now();
-                    }
-                    echoed += 1;
-                }
-                std::thread::yield_now();
-            }
-        });
+        scope.spawn(|| echo(&kernel));
+        let patience = Patience::new();
         let (mut submission, mut completion) = (kernel.submission(), kernel.completion());
         let (mut pushed, mut popped) = (0, 0);
         while popped < REQUESTS {
@@ -193,7 +214,7 @@ fn both_queues_work_between_threads() {
                 assert_eq!((raw.res, raw.flags), (popped as i32, !(popped as u32)));
                 popped += 1;
             }
-            std::thread::yield_now();
+            patience.wait();
         }
     });
 }
