@@ -267,7 +267,8 @@ bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm)
 		return false;
 	if (current->flags & PF_EXITING)
 		return !atomic_read(&current->signal->live);
-	return current->mm != mm;
+	/* exec closes descriptors before it replaces the address space. */
+	return current->in_execve || current->mm != mm;
 }
 
 struct pid *io_ring_get_current_tgid(void)
