@@ -142,9 +142,7 @@ impl Wait<'_> {
             if is_late {
                 return Err(ETIME);
             }
-            if self.no_stall
-                && completion::would_stall(self.pool, wanted).map_err(|_| EOVERFLOW)?
-            {
+            if self.no_stall && completion::would_stall(self.pool, wanted).map_err(|_| EOVERFLOW)? {
                 return Err(EDEADLK);
             }
             // Whoever keeps the hint true keeps this loop from sleeping, where signals are noticed.

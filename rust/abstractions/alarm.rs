@@ -74,10 +74,7 @@ unsafe impl Sync for Alarm {}
 impl Alarm {
     /// Calls `action` with an alarm that is set, or with one that never rings. It is taken back
     /// afterwards. Process context; `action` may sleep.
-    pub(crate) fn while_set<R>(
-        when: Option<(Clock, When)>,
-        action: impl FnOnce(&Self) -> R,
-    ) -> R {
+    pub(crate) fn while_set<R>(when: Option<(Clock, When)>, action: impl FnOnce(&Self) -> R) -> R {
         // Not moved from here on.
         let alarm = Self {
             sleeper: Opaque::uninit(),

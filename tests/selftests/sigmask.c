@@ -170,9 +170,11 @@ TEST_F(sigmask, is_gone_after_every_wait)
 	EXPECT_EQ(-ETIME, ring_enter_fd(self->ring.fd, &self->args));
 	EXPECT_EQ(before, blocked_now());
 	self->args.flags = IO_RING_ENTER_NO_STALL;
+	self->args.wait_error = 0;
 	self->args.timeout = 0;
 	EXPECT_EQ(-EDEADLK, ring_enter_fd(self->ring.fd, &self->args));
 	EXPECT_EQ(before, blocked_now());
+	self->args.wait_error = 0;
 	ring_push_nops(&self->ring, 1, 0);
 	self->args.to_submit = 1;
 	EXPECT_EQ(1, ring_enter_fd(self->ring.fd, &self->args));

@@ -37,11 +37,11 @@ static int configure(__u64 delay)
 		__u64 value;
 	} settings[] = {
 		{ "size", 16 }, { "blocksize", SLOW_DISK_BLOCK }, { "memory_backed", 0 },
-		{ "irqmode", 2 }, { "completion_nsec", delay }, { "power", 1 },
+		{ "irqmode", 2 }, { "completion_nsec", delay }, { "power", 1 }, { NULL, 0 },
 	};
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !err; i++)
+	for (size_t i = 0; settings[i].attribute && !err; i++)
 		err = set(settings[i].attribute, settings[i].value);
 	return err;
 }

@@ -43,6 +43,11 @@ static int start_help(struct helper *helper)
 	return -pthread_create(&helper->thread, NULL, help, helper);
 }
 
+struct timing {
+	clockid_t clock;
+	__u32 flags;
+};
+
 FIXTURE(timeout)
 {
 	struct ring ring;
@@ -50,16 +55,15 @@ FIXTURE(timeout)
 
 FIXTURE_VARIANT(timeout)
 {
-	clockid_t clock;
-	__u32 flags;
+	struct timing timing;
 };
 
-FIXTURE_VARIANT_ADD(timeout, realtime) { CLOCK_REALTIME, 0 };
-FIXTURE_VARIANT_ADD(timeout, monotonic) { CLOCK_MONOTONIC, 0 };
-FIXTURE_VARIANT_ADD(timeout, boottime) { CLOCK_BOOTTIME, 0 };
-FIXTURE_VARIANT_ADD(timeout, absolute_realtime) { CLOCK_REALTIME, IO_RING_ENTER_ABS_TIMER };
-FIXTURE_VARIANT_ADD(timeout, absolute_monotonic) { CLOCK_MONOTONIC, IO_RING_ENTER_ABS_TIMER };
-FIXTURE_VARIANT_ADD(timeout, absolute_boottime) { CLOCK_BOOTTIME, IO_RING_ENTER_ABS_TIMER };
+FIXTURE_VARIANT_ADD(timeout, realtime) { { CLOCK_REALTIME, 0 } };
+FIXTURE_VARIANT_ADD(timeout, monotonic) { { CLOCK_MONOTONIC, 0 } };
+FIXTURE_VARIANT_ADD(timeout, boottime) { { CLOCK_BOOTTIME, 0 } };
+FIXTURE_VARIANT_ADD(timeout, absolute_realtime) { { CLOCK_REALTIME, IO_RING_ENTER_ABS_TIMER } };
+FIXTURE_VARIANT_ADD(timeout, absolute_monotonic) { { CLOCK_MONOTONIC, IO_RING_ENTER_ABS_TIMER } };
+FIXTURE_VARIANT_ADD(timeout, absolute_boottime) { { CLOCK_BOOTTIME, IO_RING_ENTER_ABS_TIMER } };
 
 FIXTURE_SETUP(timeout)
 {
@@ -72,15 +76,14 @@ FIXTURE_TEARDOWN(timeout)
 }
 
 /* A wait that ends after span. */
-static struct io_ring_enter wait_for(const FIXTURE_VARIANT(timeout) *variant, __u32 min_complete,
-				     __u64 span)
+static struct io_ring_enter wait_for(struct timing timing, __u32 min_complete, __u64 span)
 {
-	__u64 begin = variant->flags & IO_RING_ENTER_ABS_TIMER ? clock_now(variant->clock) : 0;
+	__u64 begin = timing.flags & IO_RING_ENTER_ABS_TIMER ? clock_now(timing.clock) : 0;
 
 	return (struct io_ring_enter) {
 		.min_complete = min_complete,
-		.flags = variant->flags,
-		.clock = variant->clock,
+		.flags = timing.flags,
+		.clock = timing.clock,
 		.timeout = begin + span,
 	};
 }
@@ -91,7 +94,7 @@ TEST_F(timeout, comes_when_it_is_time)
 
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
 		__u64 begin = clock_now(CLOCK_MONOTONIC);
-		struct io_ring_enter args = wait_for(variant, 1, spans[i]);
+		struct io_ring_enter args = wait_for(variant->timing, 1, spans[i]);
 		__u64 lasted;
 
 		EXPECT_EQ(-ETIME, ring_enter_fd(self->ring.fd, &args));
@@ -107,7 +110,7 @@ TEST_F(timeout, does_not_come_with_enough_completions)
 
 	submit_nops(&self->ring, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
-		struct io_ring_enter args = wait_for(variant, 2, spans[i]);
+		struct io_ring_enter args = wait_for(variant->timing, 2, spans[i]);
 
 		EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &args));
 		EXPECT_EQ(0, args.wait_error);
@@ -118,7 +121,7 @@ TEST_F(timeout, is_called_off_by_completions)
 {
 	__u64 begin = clock_now(CLOCK_MONOTONIC);
 	struct helper helper = { .ring = &self->ring, .nops = 2, .delay = TICK };
-	struct io_ring_enter args = wait_for(variant, 2, 100 * SECOND);
+	struct io_ring_enter args = wait_for(variant->timing, 2, 100 * SECOND);
 
 	ASSERT_EQ(0, start_help(&helper));
 	EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &args));
@@ -130,7 +133,7 @@ TEST_F(timeout, is_called_off_by_completions)
 TEST_F(timeout, may_be_as_far_away_as_a_number_can_say)
 {
 	struct helper helper = { .ring = &self->ring, .nops = 1, .delay = TICK };
-	struct io_ring_enter args = wait_for(variant, 1, 1);
+	struct io_ring_enter args = wait_for(variant->timing, 1, 1);
 
 	args.timeout = LONGEST;
 	ASSERT_EQ(0, start_help(&helper));
@@ -140,13 +143,13 @@ TEST_F(timeout, may_be_as_far_away_as_a_number_can_say)
 
 TEST_F(timeout, leaves_what_was_taken)
 {
-	struct io_ring_enter args = wait_for(variant, 4, TICK);
+	struct io_ring_enter args = wait_for(variant->timing, 4, TICK);
 
 	args.to_submit = 3;
 	ring_push_nops(&self->ring, 3, 0);
 	EXPECT_EQ(3, ring_enter_fd(self->ring.fd, &args));
 	EXPECT_EQ(-ETIME, args.wait_error);
-	EXPECT_EQ(IO_RING_ENTER_ABS_TIMER & variant->flags, args.flags);
+	EXPECT_EQ(IO_RING_ENTER_ABS_TIMER & variant->timing.flags, args.flags);
 	EXPECT_EQ(0, args.error_field);
 	EXPECT_EQ(3, ring_ready(&self->ring));
 	EXPECT_EQ(3, ring_load(&self->ring, self->ring.setup.sq_off.head));
@@ -156,14 +159,15 @@ TEST_F(timeout, leaves_what_was_taken)
 TEST_F(timeout, in_the_past)
 {
 	__u64 begin = clock_now(CLOCK_MONOTONIC);
-	struct io_ring_enter args = wait_for(variant, 1, 1);
+	struct io_ring_enter args = wait_for(variant->timing, 1, 1);
 
-	if (variant->flags & IO_RING_ENTER_ABS_TIMER) {
+	if (variant->timing.flags & IO_RING_ENTER_ABS_TIMER) {
 		__u64 times[] = { 1, args.timeout / 2, args.timeout - TICK, args.timeout };
 
 		for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
 			args.timeout = times[i];
 			EXPECT_EQ(-ETIME, ring_enter_fd(self->ring.fd, &args));
+			args.wait_error = 0;
 		}
 		submit_nops(&self->ring, 1);
 		EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &args));
@@ -193,9 +197,9 @@ static void *set_clock(void *arg)
 /* Half an hour is over at once if an hour is skipped, but only for who goes by the time of day. */
 TEST_F(timeout, follows_the_time_of_day_if_it_is_one)
 {
-	bool follows = variant->clock == CLOCK_REALTIME && variant->flags;
+	bool follows = variant->timing.clock == CLOCK_REALTIME && variant->timing.flags;
 	struct helper helper = { .ring = &self->ring, .nops = 1, .delay = 6 * TICK };
-	struct io_ring_enter args = wait_for(variant, 1, 1800 * SECOND);
+	struct io_ring_enter args = wait_for(variant->timing, 1, 1800 * SECOND);
 	__u64 delay = 2 * TICK;
 	pthread_t setter;
 
@@ -208,7 +212,7 @@ TEST_F(timeout, follows_the_time_of_day_if_it_is_one)
 
 struct namespaced {
 	const struct ring *ring;
-	const FIXTURE_VARIANT(timeout) *variant;
+	struct timing timing;
 };
 
 /* Waits by clocks that are 10000 seconds ahead. */
@@ -216,7 +220,7 @@ static int wait_in_namespace(void *arg)
 {
 	const struct namespaced *here = arg;
 	__u64 begin = clock_now(CLOCK_MONOTONIC);
-	struct io_ring_enter args = wait_for(here->variant, 1, TICK);
+	struct io_ring_enter args = wait_for(here->timing, 1, TICK);
 	__u64 lasted;
 
 	if (begin < 10000 * SECOND)
@@ -243,7 +247,7 @@ static int in_time_namespace(void *arg)
 
 TEST_F(timeout, is_that_of_the_time_namespace)
 {
-	struct namespaced here = { &self->ring, variant };
+	struct namespaced here = { &self->ring, variant->timing };
 
 	EXPECT_EQ(0, in_child(in_time_namespace, &here));
 }
@@ -337,48 +341,53 @@ TEST_F(batch, longest_min_wait)
 	EXPECT_EQ(-ETIME, ring_enter_fd(self->ring.fd, &args));
 }
 
-FIXTURE(race)
-{
+#define ROUNDS 20000
+#define RANGE_NS 100000
+
+struct rival {
 	struct ring ring;
-	pthread_t submitter;
+	pthread_t thread;
 	unsigned int turn;
 };
 
-#define ROUNDS 20000
-#define RANGE_NS 100000
+FIXTURE(race)
+{
+	struct rival rival;
+};
 
 /* One NOP a turn, at some time soon after it has begun. */
 static void *submit_at_any_time(void *arg)
 {
-	FIXTURE_DATA(race) *race = arg;
+	struct rival *rival = arg;
 	unsigned int seed = 1;
 
 	for (unsigned int round = 1; round <= ROUNDS; round++) {
 		__u64 begin;
 		__u64 delay = rand_r(&seed) % RANGE_NS;
 
-		while (__atomic_load_n(&race->turn, __ATOMIC_ACQUIRE) != round)
+		while (__atomic_load_n(&rival->turn, __ATOMIC_ACQUIRE) != round)
 			sched_yield();
 		begin = clock_now(CLOCK_MONOTONIC);
 		while (clock_since(begin) < delay)
 			;
-		ring_push_nops(&race->ring, 1, round);
-		ring_enter(&race->ring, 1, 0);
+		ring_push_nops(&rival->ring, 1, round);
+		ring_enter(&rival->ring, 1, 0);
 	}
 	return NULL;
 }
 
 FIXTURE_SETUP(race)
 {
-	self->turn = 0;
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	ASSERT_EQ(0, pthread_create(&self->submitter, NULL, submit_at_any_time, self));
+	self->rival.turn = 0;
+	ASSERT_EQ(0, ring_open(&self->rival.ring, ENTRIES, 0));
+	ASSERT_EQ(0, pthread_create(&self->rival.thread, NULL, submit_at_any_time,
+				    &self->rival));
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	pthread_join(self->submitter, NULL);
-	ring_close(&self->ring);
+	pthread_join(self->rival.thread, NULL);
+	ring_close(&self->rival.ring);
 }
 
 TEST_F_TIMEOUT(race, of_timeout_and_completion_loses_nothing, 110)
@@ -391,17 +400,18 @@ TEST_F_TIMEOUT(race, of_timeout_and_completion_loses_nothing, 110)
 		int result;
 
 		args.timeout = 1 + rand_r(&seed) % RANGE_NS;
-		__atomic_store_n(&self->turn, round, __ATOMIC_RELEASE);
-		result = ring_enter_fd(self->ring.fd, &args);
+		__atomic_store_n(&self->rival.turn, round, __ATOMIC_RELEASE);
+		result = ring_enter_fd(self->rival.ring.fd, &args);
 		if (result == -ETIME) {
 			late++;
+			args.wait_error = 0;
 			args.timeout = 10 * SECOND;
-			result = ring_enter_fd(self->ring.fd, &args);
+			result = ring_enter_fd(self->rival.ring.fd, &args);
 		}
 		ASSERT_EQ(0, result);
-		ASSERT_TRUE(ring_pop(&self->ring, &cqe));
+		ASSERT_TRUE(ring_pop(&self->rival.ring, &cqe));
 		ASSERT_EQ(round, cqe.user_data);
-		ASSERT_FALSE(ring_pop(&self->ring, &cqe));
+		ASSERT_FALSE(ring_pop(&self->rival.ring, &cqe));
 	}
 	TH_LOG("%u of %u timeouts came first", late, ROUNDS);
 	EXPECT_LT(0, late);
