@@ -260,6 +260,13 @@ pub const OFF_CQ_REGION: u64 = 0x800_0000;
 /// mmap offset of the submission entries.
 pub const OFF_SQES: u64 = 0x1000_0000;
 
+/// Enter flag: `timeout` is a point in time.
+pub const ENTER_ABS_TIMER: u32 = 1 << 5;
+/// Enter flag: fail instead of sleeping for more completions than requests are under way.
+pub const ENTER_NO_STALL: u32 = 1 << 16;
+/// All enter flags that there are.
+pub const ENTER_FLAGS: u32 = ENTER_ABS_TIMER | ENTER_NO_STALL;
+
 /// Argument of [`ENTER`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
@@ -268,16 +275,20 @@ pub struct Enter {
     pub to_submit: u32,
     /// Completions to wait for.
     pub min_complete: u32,
-    /// Must be 0.
+    /// `ENTER_*` bits.
     pub flags: u32,
     /// Out, if the wait failed: a negative errno.
     pub wait_error: i32,
     /// Out, on `EINVAL`: byte offset of the field to blame.
     pub error_field: u32,
-    /// Must be 0.
-    pub resv: u32,
-    /// Must be 0.
-    pub resv2: [u64; 3],
+    /// Clock of `timeout`, a `clockid_t`.
+    pub clock: u32,
+    /// Nanoseconds until the wait ends, 0 for no limit.
+    pub timeout: u64,
+    /// Nanoseconds after which one completion is enough, 0 for never.
+    pub min_wait: u64,
+    /// User address of the signal mask during the wait, 0 for that of the thread.
+    pub sigmask: u64,
 }
 
 /// Argument of [`REGISTER`].
@@ -371,5 +382,7 @@ const _: () = {
     assert!(size_of::<Setup>() == 136 && offset_of!(Setup, limit_need) == 32);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
+    assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);
+    assert!(offset_of!(Enter, min_wait) == 32 && offset_of!(Enter, sigmask) == 40);
     assert!(size_of::<OpInfo>() == 16 && size_of::<Query>() == 64);
 };

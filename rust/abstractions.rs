@@ -6,6 +6,7 @@
 //! first lines say where. Nothing here knows the driver; the driver knows nothing of
 //! `kernel::bindings`.
 
+pub(crate) mod alarm;
 pub(crate) mod anon_fd;
 pub(crate) mod async_io;
 pub(crate) mod char_dev;
@@ -20,6 +21,7 @@ pub(crate) mod pool;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
 pub(crate) mod shared_mem;
+pub(crate) mod signal_mask;
 pub(crate) mod transfer;
 pub(crate) mod user_struct;
 pub(crate) mod vma;

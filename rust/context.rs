@@ -67,7 +67,10 @@ use crate::{
         OnReject,
         Submitter, //
     },
-    wait, //
+    wait::{
+        self,
+        terms::Terms, //
+    },
 };
 use kernel::{
     impl_has_work, new_work,
@@ -171,14 +174,20 @@ impl Context {
         )
     }
 
-    /// ENTER: takes up to `to_submit` entries, then waits for `min_complete` completions.
+    /// ENTER: takes up to `to_submit` entries, then waits for `min_complete` completions, on `terms`
+    /// if there are any.
     ///
     /// Process context; sleeps.
     ///
     /// # Errors
     ///
     /// What kept it from taking any entry: `EPERM`, `EINTR`, `EOVERFLOW`, `EBUSY`.
-    pub(crate) fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered> {
+    pub(crate) fn enter(
+        &self,
+        to_submit: u32,
+        min_complete: u32,
+        terms: Option<&Terms>,
+    ) -> Result<Entered> {
         completion::flush_parked(&self.pool);
         if to_submit | min_complete != 0 {
             completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
@@ -189,7 +198,7 @@ impl Context {
             self.submit(to_submit)?
         };
         let wait_error = if min_complete != 0 && submitted == to_submit {
-            wait::for_completions(&self.pool, min_complete).err()
+            wait::for_completions(&self.pool, min_complete, terms).err()
         } else {
             None
         };

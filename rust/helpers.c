@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/highmem.h>
+#include <linux/hrtimer.h>
 #include <linux/ioprio.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -20,6 +21,8 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/signal.h>
+#include <linux/time_namespace.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
 #include <linux/user_namespace.h>
@@ -299,6 +302,59 @@ bool io_ring_wq_has_sleeper(struct wait_queue_head *head)
 void io_ring_init_waitqueue_head(struct wait_queue_head *head)
 {
 	init_waitqueue_head(head);
+}
+
+/*
+ * Lets @alarm, which is on the stack of the current task, wake that task at
+ * @time, or after @time from now. It may be late by the task's timer slack.
+ */
+void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute)
+{
+	enum hrtimer_mode mode = absolute ? HRTIMER_MODE_ABS : HRTIMER_MODE_REL;
+
+	if (absolute)
+		time = timens_ktime_to_host(clock, time);
+	hrtimer_setup_sleeper_on_stack(alarm, clock, mode);
+	hrtimer_set_expires_range_ns(&alarm->timer, time, current->timer_slack_ns);
+	hrtimer_sleeper_start_expires(alarm, mode);
+}
+
+bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm)
+{
+	return !READ_ONCE(alarm->task);
+}
+
+void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm)
+{
+	hrtimer_cancel(&alarm->timer);
+	destroy_hrtimer_on_stack(&alarm->timer);
+}
+
+/*
+ * Replaces the signal mask of the current task for the time of a system call,
+ * as set_user_sigmask() does, which modules cannot call. Bit n - 1 of @blocked
+ * is signal n; those that cannot be blocked are ignored.
+ */
+void io_ring_set_sigmask(u64 blocked)
+{
+	sigset_t mask = { .sig[0] = (unsigned long)blocked };
+
+	if (BITS_PER_LONG == 32)
+		mask.sig[_NSIG_WORDS - 1] = (unsigned long)(blocked >> 32);
+	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+
+	set_restore_sigmask();
+	current->saved_sigmask = current->blocked;
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* Undoes io_ring_set_sigmask(). Without it, that happens after signal handlers have been called. */
+void io_ring_restore_sigmask(void)
+{
+	sigset_t saved = current->saved_sigmask;
+
+	clear_restore_sigmask();
+	sigprocmask(SIG_SETMASK, &saved, NULL);
 }
 
 bool io_ring_dcache_aliases(void)

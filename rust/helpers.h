@@ -8,6 +8,7 @@
 
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -46,6 +47,11 @@ void io_ring_mutex_init(struct mutex *mutex);
 int io_ring_mutex_lock_interruptible(struct mutex *mutex);
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
 void io_ring_init_waitqueue_head(struct wait_queue_head *head);
+void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
+bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
+void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm);
+void io_ring_set_sigmask(u64 blocked);
+void io_ring_restore_sigmask(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);

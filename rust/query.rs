@@ -42,6 +42,7 @@ pub(crate) fn answer(argument: usize) -> Result<isize> {
     query.ops_max = known;
     query.features = abi::FEATURES;
     query.setup_flags = abi::SETUP_FLAGS;
+    query.enter_flags = abi::ENTER_FLAGS;
     query.max_entries = abi::MAX_ENTRIES;
     query.max_cq_entries = abi::MAX_CQ_ENTRIES;
     query.max_requests = abi::MAX_REQUESTS;

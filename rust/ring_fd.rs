@@ -16,7 +16,11 @@ use crate::{
         wait_queue::WaitQueue, //
     },
     context::Context,
-    query, //
+    query,
+    wait::terms::{
+        self,
+        Terms, //
+    },
 };
 use core::mem::offset_of;
 use kernel::{
@@ -69,14 +73,15 @@ impl FileObject for Context {
 fn enter(context: &Context, argument: usize) -> Result<isize> {
     let user = UserStruct::<abi::Enter>::new(argument);
     let mut args = user.read()?;
-    let small = args.flags | args.error_field | args.resv;
-    if small != 0 || args.wait_error != 0 || args.resv2 != [0; 3] {
-        args.error_field = first_not_zero_of_enter(&args);
-        user.write(&args)?;
-        return Err(EINVAL);
-    }
+    let small = args.flags | args.error_field | args.clock;
+    let large = args.timeout | args.min_wait | args.sigmask;
+    let terms = if small != 0 || args.wait_error != 0 || large != 0 {
+        Some(terms_of(&user, &mut args)?)
+    } else {
+        None
+    };
 
-    let entered = context.enter(args.to_submit, args.min_complete)?;
+    let entered = context.enter(args.to_submit, args.min_complete, terms.as_ref())?;
     if let Some(error) = entered.wait_error {
         args.wait_error = error.to_errno();
         // If that fails, what was submitted still is.
@@ -88,21 +93,15 @@ fn enter(context: &Context, argument: usize) -> Result<isize> {
     Ok(isize::try_from(entered.submitted)?)
 }
 
-/// The field of an ENTER that should be 0 and is not, as a byte offset.
+/// The terms of an ENTER's wait; if they cannot be, the program is told which field is to blame.
 #[cold]
-fn first_not_zero_of_enter(args: &abi::Enter) -> u32 {
-    let field = if args.flags != 0 {
-        offset_of!(abi::Enter, flags)
-    } else if args.wait_error != 0 {
-        offset_of!(abi::Enter, wait_error)
-    } else if args.error_field != 0 {
-        offset_of!(abi::Enter, error_field)
-    } else if args.resv != 0 {
-        offset_of!(abi::Enter, resv)
-    } else {
-        offset_of!(abi::Enter, resv2)
-    };
-    u32::try_from(field).unwrap_or(abi::NO_FIELD)
+fn terms_of(user: &UserStruct<abi::Enter>, args: &mut abi::Enter) -> Result<Terms> {
+    if let Some(field) = terms::first_invalid(args) {
+        args.error_field = u32::try_from(field)?;
+        user.write(args)?;
+        return Err(EINVAL);
+    }
+    Terms::new(args)
 }
 
 /// REGISTER: no opcode is defined yet, so every call names what is wrong with it.

@@ -21,21 +21,54 @@
 //! The look is only a hint, made without a lock, from a head and a tail that may be of different
 //! moments; [`completion::ready`] is the judgement. A hint that was wrong costs one more round.
 //!
+//! # Time
+//!
+//! A timeout is an [`Alarm`], set once before the first round, so that rounds do not add up. Another
+//! one says when to be content with a single completion. They are two because their clocks may
+//! differ: one of them may be set back. What an alarm does is to note that it rang and to wake its
+//! task, which looks at the alarms along with everything else:
+//!
+//! ```text
+//! waiter      set the state of a sleeper; full barrier; rang? if not, sleep
+//! alarm       rang = true; wake the task, whose state decides: a full barrier, too
+//! ```
+//!
+//! Each round reads the alarms before it judges. So a wait that ends with `ETIME` was short of
+//! completions after the alarm had rung, and one that came in time is never reported as late.
+//!
+//! # Stalling
+//!
+//! Who asks for it is not put to sleep if completions are missing that nobody works on.
+//! [`completion::would_stall`] counts, with the pool's lock held; only a waiter that is about to
+//! sleep pays for that. Requests in the hands of somebody count until they end, and every end is
+//! published, so the same two barriers make sure that it is noticed. What is not noticed before the
+//! next end of a request is that somebody else read completions: this needs no kernel.
+//!
 //! # What ends a wait
 //!
-//! Enough completions; a signal; a head that cannot be true, since nothing could be compared with
-//! it; or that the process of the ring is gone, since then nobody submits what is missing.
+//! Enough completions; a signal; a timeout; a stall, if asked for; a head that cannot be true, since
+//! nothing could be compared with it; or that the process of the ring is gone, since then nobody
+//! submits what is missing. Enough completions come before all else.
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod terms;
+
+use self::terms::Terms;
 use crate::{
-    abstractions::pool::Pool,
+    abstractions::{
+        alarm::Alarm,
+        pool::Pool, //
+    },
     ring::{
         completion,
         request::Requests, //
     },
 };
-use kernel::prelude::*;
+use kernel::{
+    current,
+    prelude::*, //
+};
 
 /// Waits until `min_complete` completions can be read, or as many as the queue holds.
 ///
@@ -43,20 +76,103 @@ use kernel::prelude::*;
 ///
 /// # Errors
 ///
-/// `EINTR`, `EOVERFLOW` (the head is out of range), `EOWNERDEAD`.
-pub(crate) fn for_completions(pool: &Pool<Requests>, min_complete: u32) -> Result {
-    let shared = pool.shared();
-    let wanted = min_complete.min(shared.capacity());
-    loop {
-        completion::flush_parked(pool);
-        if completion::ready(pool).map_err(|_| EOVERFLOW)? >= wanted {
-            return Ok(());
+/// `EINTR`, `EOVERFLOW` (the head is out of range), `EOWNERDEAD`; if the terms have it: `ETIME`,
+/// `EDEADLK` (too few requests are under way).
+pub(crate) fn for_completions(
+    pool: &Pool<Requests>,
+    min_complete: u32,
+    terms: Option<&Terms>,
+) -> Result {
+    let wait = Wait {
+        pool,
+        wanted: min_complete.min(pool.shared().capacity()),
+        timeout: None,
+        min_wait: None,
+        no_stall: false,
+    };
+    match terms {
+        None => wait.run(),
+        Some(terms) => wait.run_on(terms),
+    }
+}
+
+/// One wait.
+struct Wait<'a> {
+    pool: &'a Pool<Requests>,
+    wanted: u32,
+    timeout: Option<&'a Alarm>,
+    min_wait: Option<&'a Alarm>,
+    no_stall: bool,
+}
+
+impl Wait<'_> {
+    #[cold]
+    fn run_on(self, terms: &Terms) -> Result {
+        let run = || {
+            Alarm::while_set(terms.timeout, |timeout| {
+                Alarm::while_set(terms.min_wait, |min_wait| {
+                    let wait = Wait {
+                        timeout: Some(timeout),
+                        min_wait: Some(min_wait),
+                        no_stall: terms.no_stall,
+                        ..self
+                    };
+                    wait.run()
+                })
+            })
+        };
+        match terms.sigmask {
+            None => run(),
+            Some(mask) => mask.during(run),
         }
-        if shared.is_owner_gone() {
-            return Err(EOWNERDEAD);
+    }
+
+    fn run(&self) -> Result {
+        let shared = self.pool.shared();
+        loop {
+            let is_late = self.is_late();
+            let wanted = self.wanted();
+            completion::flush_parked(self.pool);
+            if completion::ready(self.pool).map_err(|_| EOVERFLOW)? >= wanted {
+                return Ok(());
+            }
+            if shared.is_owner_gone() {
+                return Err(EOWNERDEAD);
+            }
+            if is_late {
+                return Err(ETIME);
+            }
+            if self.no_stall && completion::would_stall(self.pool, wanted).map_err(|_| EOVERFLOW)? {
+                return Err(EDEADLK);
+            }
+            // Whoever keeps the hint true keeps this loop from sleeping, where signals are noticed.
+            if current!().signal_pending() {
+                return Err(EINTR);
+            }
+            shared.waiters.wait_until(|| self.is_worth_a_look())?;
         }
-        shared
-            .waiters
-            .wait_until(|| shared.is_worth_a_look(wanted) || shared.is_owner_gone())?;
+    }
+
+    /// How many completions are enough by now.
+    fn wanted(&self) -> u32 {
+        if self.min_wait.is_some_and(Alarm::has_rung) {
+            1
+        } else {
+            self.wanted
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.timeout.is_some_and(Alarm::has_rung)
+    }
+
+    /// Whether it is worth judging again. Any context.
+    fn is_worth_a_look(&self) -> bool {
+        let shared = self.pool.shared();
+        let wanted = self.wanted();
+        shared.is_worth_a_look(wanted)
+            || shared.is_owner_gone()
+            || self.is_late()
+            || (self.no_stall && shared.may_stall(wanted))
     }
 }

@@ -214,6 +214,17 @@ impl Shared {
         distance >= wanted || (self.has_parked() && distance < self.capacity.get())
     }
 
+    /// Whether it is worth judging again whether a wait for `wanted` completions would stall.
+    /// Any context.
+    pub(crate) fn may_stall(&self, wanted: u32) -> bool {
+        let head = Position::new(self.head_word.load_acquire());
+        let ready = Position::new(self.tail.load(Relaxed)).since(head);
+        let parked = self.parked.load(Relaxed);
+        let working = self.requests.saturating_sub(self.idle.load(Relaxed));
+        let in_sight = (ready as usize).saturating_add(parked as usize);
+        in_sight.saturating_add(working) < wanted as usize
+    }
+
     /// How many completions the program can read, if that is plain to see without the lock.
     ///
     /// Nothing is plain while the tail moves. A head out of range is not either: the program sees a
@@ -236,9 +247,17 @@ impl Shared {
         self.parked.load(Relaxed) != 0
     }
 
+    /// Notes how many requests nobody works on.
+    #[inline]
+    fn note_idle(&self, inside: &Inside<Requests>) {
+        let parked = inside.state.parked_now as usize;
+        self.idle
+            .store(inside.at_home().wrapping_add(parked), Relaxed);
+    }
+
     /// Whether nobody works on a request any more: each is at home or parked.
     ///
-    /// As of the last [`publish`], so only true to the letter when nothing is submitted any more.
+    /// As it was last noted, so only true to the letter when nothing is submitted any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle.load(Relaxed) == self.requests
     }
@@ -267,6 +286,22 @@ pub(crate) fn ready(pool: &Pool<Requests>) -> Result<u32, OutOfRange> {
     let inside = pool.lock();
     let head = Position::new(inside.state.head_word.load_acquire());
     index::filled(head, inside.state.tail, shared.capacity)
+}
+
+/// Whether what can be read and what is under way, parked ones included, are together fewer than
+/// `wanted` completions: then somebody would have to submit more. Process context.
+///
+/// A slot that a submitter has fetched counts as under way until it comes home unused.
+pub(crate) fn would_stall(pool: &Pool<Requests>, wanted: u32) -> Result<bool, OutOfRange> {
+    let shared = pool.shared();
+    let inside = pool.lock();
+    let head = Position::new(inside.state.head_word.load_acquire());
+    let ready = index::filled(head, inside.state.tail, shared.capacity)?;
+    let under_way = pool.len().saturating_sub(inside.at_home());
+    // Slots leave home without a word. As of now the hint is true, and only wrong for what happens
+    // next.
+    shared.note_idle(&inside);
+    Ok(under_way.saturating_add(ready as usize) < wanted as usize)
 }
 
 /// Moves parked completions to the queue, as far as there is room, and makes them known.
@@ -316,8 +351,7 @@ pub(crate) fn publish(shared: &Shared, inside: &mut Inside<Requests>) {
     queue.tail_word.store_release(queue.tail.get());
     shared.tail.store(queue.tail.get(), Release);
     shared.parked.store(queue.parked_now, Relaxed);
-    let idle = inside.at_home().wrapping_add(queue.parked_now as usize);
-    shared.idle.store(idle, Relaxed);
+    shared.note_idle(inside);
     shared.waiters.wake(News::Readable);
     if inside.state.on_idle.is_some() && shared.is_idle() {
         if let Some(on_idle) = inside.state.on_idle.take() {

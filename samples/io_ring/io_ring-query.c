@@ -42,6 +42,12 @@ static const struct bit_name setup_flag_names[] = {
 	{ 0 },
 };
 
+static const struct bit_name enter_flag_names[] = {
+	{ IO_RING_ENTER_ABS_TIMER, "ABS_TIMER" },
+	{ IO_RING_ENTER_NO_STALL, "NO_STALL" },
+	{ 0 },
+};
+
 static bool parse_options(int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -121,9 +127,10 @@ static void print_table(const struct io_ring_query *query, const struct io_ring_
 	print_bits(query->features, feature_names, "", " ");
 	printf("\n%-16s ", "setup flags");
 	print_bits(query->setup_flags, setup_flag_names, "", " ");
-	printf("\n%-16s %#x\n", "enter flags", query->enter_flags);
+	printf("\n%-16s ", "enter flags");
+	print_bits(query->enter_flags, enter_flag_names, "", " ");
 
-	printf("\n%-9s %6s %10s %10s  %s\n", "operation", "opcode", "sqe_flags", "op_flags",
+	printf("\n\n%-9s %6s %10s %10s  %s\n", "operation", "opcode", "sqe_flags", "op_flags",
 	       "fields");
 	for (i = 0; i < query->ops_len; i++) {
 		if (!is_supported(&ops[i]))
@@ -164,7 +171,9 @@ static void print_json(const struct io_ring_query *query, const struct io_ring_o
 	print_bits(query->features, feature_names, "\"", ", ");
 	printf("],\n  \"setup_flags\": [");
 	print_bits(query->setup_flags, setup_flag_names, "\"", ", ");
-	printf("],\n  \"enter_flags\": %u,\n  \"operations\": [\n", query->enter_flags);
+	printf("],\n  \"enter_flags\": [");
+	print_bits(query->enter_flags, enter_flag_names, "\"", ", ");
+	printf("],\n  \"operations\": [\n");
 	for (i = 0; i < query->ops_len; i++) {
 		if (!is_supported(&ops[i]))
 			continue;

@@ -154,7 +154,7 @@ static int enter_errno(const struct ring *ring, void *arg)
 	return ioctl(ring->fd, IO_RING_ENTER, arg) < 0 ? errno : 0;
 }
 
-TEST_F(enter, fields_that_must_be_zero)
+TEST_F(enter, fields_that_must_be_zero_without_a_wait)
 {
 	static const struct {
 		const char *name;
@@ -162,8 +162,9 @@ TEST_F(enter, fields_that_must_be_zero)
 		unsigned int size;
 	} fields[] = {
 		{ "flags", AT(flags), 4 }, { "wait_error", AT(wait_error), 4 },
-		{ "error_field", AT(error_field), 4 }, { "resv", AT(resv), 4 },
-		{ "resv2", AT(resv2), 24 },
+		{ "error_field", AT(error_field), 4 }, { "clock", AT(clock), 4 },
+		{ "timeout", AT(timeout), 8 }, { "min_wait", AT(min_wait), 8 },
+		{ "sigmask", AT(sigmask), 8 },
 	};
 
 	ring_push_nops(&self->ring, 1, 0);

@@ -46,7 +46,7 @@ static void expect_this_abi(struct __test_metadata *_metadata, const struct io_r
 	EXPECT_EQ(IO_RING_OP_WRITE + 1, q->ops_max);
 	EXPECT_EQ(features, q->features);
 	EXPECT_EQ(setup_flags, q->setup_flags);
-	EXPECT_EQ(0, q->enter_flags);
+	EXPECT_EQ(IO_RING_ENTER_ABS_TIMER | IO_RING_ENTER_NO_STALL, q->enter_flags);
 	EXPECT_EQ(IO_RING_MAX_ENTRIES, q->max_entries);
 	EXPECT_EQ(IO_RING_MAX_CQ_ENTRIES, q->max_cq_entries);
 	EXPECT_EQ(IO_RING_MAX_REQUESTS, q->max_requests);

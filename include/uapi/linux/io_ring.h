@@ -313,6 +313,17 @@ struct io_ring_setup {
 #define IO_RING_OFF_CQ_REGION	0x8000000ULL	/* the region once more */
 #define IO_RING_OFF_SQES	0x10000000ULL	/* the entries alone */
 
+/*
+ * io_ring_enter.flags
+ *
+ * ABS_TIMER: @timeout is a point in time instead of a span.
+ * NO_STALL: do not sleep for more completions than are in sight: if the requests
+ *	under way (taken, and their completions not yet readable) are fewer than
+ *	the completions that are missing, the wait fails with EDEADLK.
+ */
+#define IO_RING_ENTER_ABS_TIMER	(1U << 5)
+#define IO_RING_ENTER_NO_STALL	(1U << 16)
+
 /**
  * struct io_ring_enter - argument of IO_RING_ENTER
  * @to_submit: In: how many entries to take from the submission queue, at most;
@@ -320,21 +331,33 @@ struct io_ring_setup {
  * @min_complete: In: wait until at least that many completions can be read; cut
  *                to the size of the completion queue; 0 does not wait. If fewer
  *                entries than @to_submit were taken the call does not wait.
- * @flags: In: must be 0 in this ABI version.
+ * @flags: In: IO_RING_ENTER_* bits. An unknown one, ABS_TIMER without @timeout
+ *         and NO_STALL without @min_complete are EINVAL.
  * @wait_error: Out, only if the wait failed: -errno. In: must be 0.
  * @error_field: Out, only on EINVAL: byte offset in this structure of the field
  *               to blame. In: must be 0.
- * @resv: Must be 0.
- * @resv2: Must be 0.
+ * @clock: In: what @timeout goes by: CLOCK_REALTIME, CLOCK_MONOTONIC or
+ *         CLOCK_BOOTTIME; must be 0 if @timeout is 0.
+ * @timeout: In: the wait ends with ETIME after that many nanoseconds, counted
+ *           from its beginning, or, with IO_RING_ENTER_ABS_TIMER, when @clock
+ *           shows that time; at most 2^63 - 1; 0 means no limit.
+ * @min_wait: In: after that many nanoseconds, at most 2^63 - 1, one completion
+ *            is enough to end the wait; 0 means never.
+ * @sigmask: In: user address of a __u64, the signal mask of the thread during
+ *           the wait, as with ppoll(2): bit n - 1 blocks signal n. 0 leaves the
+ *           mask as it is.
+ *
+ * @timeout, @min_wait and @sigmask must be 0 if @min_complete is.
  *
  * Returns how many entries were taken, those counted in "dropped" included, or
  * -1 with errno if none was taken because of an error: EINVAL (@error_field),
  * EFAULT, EPERM (another process's ring, or the caller's credentials are no
  * longer those of the ring; waiting alone is allowed to all who hold the
  * descriptor), EBUSY (every request slot is in use: read completions first),
- * EOVERFLOW (the program wrote a head or tail that is out of range), EINTR (a signal came while waiting), EOWNERDEAD
- * (the process of the ring is gone, and fewer than @min_complete completions
- * can be read).
+ * EOVERFLOW (the program wrote a head or tail that is out of range), EINTR (a
+ * signal came while waiting), ETIME (@timeout), EDEADLK
+ * (IO_RING_ENTER_NO_STALL), EOWNERDEAD (the process of the ring is gone, and
+ * fewer than @min_complete completions can be read).
  *
  * If entries were taken and the wait then failed, the return value is their
  * number and @wait_error tells why the wait ended.
@@ -345,8 +368,10 @@ struct io_ring_enter {
 	__u32	flags;
 	__s32	wait_error;
 	__u32	error_field;
-	__u32	resv;
-	__aligned_u64	resv2[3];
+	__u32	clock;
+	__aligned_u64	timeout;
+	__aligned_u64	min_wait;
+	__aligned_u64	sigmask;
 };
 
 /**

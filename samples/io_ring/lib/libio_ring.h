@@ -186,6 +186,14 @@ int ioring_submit(struct ioring *ring);
  */
 int ioring_wait_cqe(struct ioring *ring, struct io_ring_cqe **cqe);
 
+/*
+ * As ioring_wait_cqe(), for @nr completions, at least 1, and for @timeout
+ * nanoseconds at most, 0 meaning no limit. -ETIME means that there are fewer
+ * than @nr; after any error too, *@cqe is the oldest completion or NULL.
+ */
+int ioring_wait_cqes_timeout(struct ioring *ring, struct io_ring_cqe **cqe, uint32_t nr,
+			     uint64_t timeout);
+
 /* As ioring_wait_cqe(), but returns -EAGAIN instead of waiting. */
 int ioring_peek_cqe(struct ioring *ring, struct io_ring_cqe **cqe);
 

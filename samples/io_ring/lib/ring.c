@@ -152,6 +152,23 @@ int ioring_wait_cqe(struct ioring *ring, struct io_ring_cqe **cqe)
 	return 0;
 }
 
+int ioring_wait_cqes_timeout(struct ioring *ring, struct io_ring_cqe **cqe, uint32_t nr,
+			     uint64_t timeout)
+{
+	struct io_ring_enter enter;
+	int err = 0;
+
+	if (ioring_cq_ready(ring) < nr) {
+		memset(&enter, 0, sizeof(enter));
+		enter.min_complete = nr;
+		enter.timeout = timeout;
+		ring->enters++;
+		err = ioring_device_enter(ring->fd, &enter);
+	}
+	*cqe = ioring_cqe_at(ring, 0);
+	return err < 0 ? err : 0;
+}
+
 int ioring_peek_cqe(struct ioring *ring, struct io_ring_cqe **cqe)
 {
 	int err;

@@ -277,11 +277,10 @@ int ioring_device_enter(int fd, struct io_ring_enter *enter)
 	if (taken < enter->to_submit || region.cq.tail - region.cq.head >= wanted)
 		return (int)taken;
 
-	if (!fake.interrupts)
+	if (!fake.interrupts && !enter->timeout)
 		errx(1, "waits for ever for %u completions", wanted);
-	fake.interrupts--;
-	if (!taken)
-		return -EINTR;
-	enter->wait_error = -EINTR;
-	return (int)taken;
+	enter->wait_error = fake.interrupts ? -EINTR : -ETIME;
+	if (fake.interrupts)
+		fake.interrupts--;
+	return taken ? (int)taken : enter->wait_error;
 }

@@ -56,6 +56,8 @@ static int use_a_ring(void)
 		return __LINE__;
 	if (ioring_wait_cqe(&ring, &cqe) || ioring_peek_cqe(&ring, &cqe))
 		return __LINE__;
+	if (ioring_wait_cqes_timeout(&ring, &cqe, NR_PREPS, 1))
+		return __LINE__;
 	if (!ioring_cqe_strerror(cqe, text, sizeof(text)) || ioring_cqe_field(cqe))
 		return __LINE__;
 	for (nr = 0; (cqe = ioring_cqe_at(&ring, nr)); nr++)

@@ -147,6 +147,23 @@ static void overflow_is_fetched_in_order(void)
 	ioring_exit(&ring);
 }
 
+static void timeout_ends_a_wait(void)
+{
+	struct io_ring_cqe *cqe;
+
+	EXPECT(!ioring_init(&ring, 4));
+	EXPECT(ioring_wait_cqes_timeout(&ring, &cqe, 1, 1000) == -ETIME && !cqe);
+	EXPECT(queue_nop(1) && ioring_submit(&ring) == 1);
+	EXPECT(ioring_wait_cqes_timeout(&ring, &cqe, 2, 1000) == -ETIME);
+	EXPECT(cqe && cqe->user_data == 1);
+	fake.interrupts = 1;
+	EXPECT(ioring_wait_cqes_timeout(&ring, &cqe, 2, 1000) == -EINTR && cqe);
+	EXPECT(queue_nop(2) && ioring_submit(&ring) == 1);
+	EXPECT(!ioring_wait_cqes_timeout(&ring, &cqe, 2, 0) && cqe->user_data == 1);
+	EXPECT(fake.enters == 5 && ring.enters == 5);
+	ioring_exit(&ring);
+}
+
 static void signal_ends_a_wait(void)
 {
 	struct io_ring_cqe *cqe;
@@ -321,6 +338,7 @@ static const struct {
 	TEST(untaken_entries_are_offered_again),
 	TEST(busy_loses_nothing),
 	TEST(nothing_to_do_does_not_enter),
+	TEST(timeout_ends_a_wait),
 	TEST(overflow_is_fetched_in_order),
 	TEST(signal_ends_a_wait),
 	TEST(signal_after_submission_is_told_apart),

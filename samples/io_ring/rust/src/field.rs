@@ -43,7 +43,8 @@ fields!(abi::Setup: size flags entries cq_entries requests error_field error_lim
     limit_have features region_size sqes_offset sqes_size sq_off cq_off);
 
 #[cfg(feature = "std")]
-fields!(abi::Enter: to_submit min_complete flags wait_error error_field resv resv2);
+fields!(abi::Enter: to_submit min_complete flags wait_error error_field clock timeout min_wait
+    sigmask);
 
 #[cfg(feature = "std")]
 fields!(abi::Query: size abi_version ops ops_len ops_max features setup_flags enter_flags
@@ -74,7 +75,7 @@ mod tests {
     fn nested_offsets_belong_to_the_outer_field() {
         assert_eq!(abi::Setup::field_at(8), Some("entries"));
         assert_eq!(abi::Setup::field_at(100), Some("sq_off"));
-        assert_eq!(abi::Enter::field_at(24), Some("resv2"));
+        assert_eq!(abi::Enter::field_at(24), Some("timeout"));
         assert_eq!(abi::Query::field_at(8), Some("ops"));
     }
 }

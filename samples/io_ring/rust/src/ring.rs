@@ -13,6 +13,7 @@ use crate::mapping::Mapping;
 use crate::region::LayoutError;
 use crate::sqe::Sqe;
 use crate::submission::{Full, SubmissionQueue};
+use core::time::Duration;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// A ring of this process.
@@ -134,11 +135,31 @@ impl Ring {
     /// credentials have changed, `EINTR` if a signal ended a wait without submissions,
     /// `EOWNERDEAD` if the process of the ring is gone and there are too few completions.
     pub fn enter(&self, to_submit: u32, min_complete: u32) -> Result<Entered, Error> {
-        let mut enter = abi::Enter {
+        self.call_enter(abi::Enter {
             to_submit,
             min_complete,
             ..abi::Enter::default()
-        };
+        })
+    }
+
+    /// Waits until at least `min_complete` completions can be taken, at most for `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `ETIME` if there are fewer after that time; otherwise those of [`enter`](Self::enter).
+    pub fn wait_timeout(&self, min_complete: u32, timeout: Duration) -> Result<(), Error> {
+        if min_complete == 0 {
+            return Ok(());
+        }
+        self.call_enter(abi::Enter {
+            min_complete,
+            timeout: nanoseconds(timeout),
+            ..abi::Enter::default()
+        })
+        .map(|_| ())
+    }
+
+    fn call_enter(&self, mut enter: abi::Enter) -> Result<Entered, Error> {
         // SAFETY: The argument has no addresses in it; whoever made the entries answered for them.
         let taken = unsafe { device::call(&self.fd, &mut enter) }
             .map_err(|errno| Error::blaming::<abi::Enter>(Call::Enter, errno, enter.error_field))?;
@@ -190,6 +211,12 @@ impl Ring {
     }
 }
 
+/// A timeout as the kernel takes it: 0 would mean none, and numbers end at 2^63 - 1.
+fn nanoseconds(timeout: Duration) -> u64 {
+    let longest = i64::MAX.unsigned_abs();
+    u64::try_from(timeout.as_nanos()).map_or(longest, |span| span.clamp(1, longest))
+}
+
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -199,5 +226,22 @@ impl AsFd for Ring {
 impl AsRawFd for Ring {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_never_none_and_never_too_long() {
+        let longest = (1 << 63) - 1;
+        assert_eq!(nanoseconds(Duration::ZERO), 1);
+        assert_eq!(nanoseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(nanoseconds(Duration::from_millis(1500)), 1_500_000_000);
+        assert_eq!(nanoseconds(Duration::from_nanos(longest)), longest);
+        assert_eq!(nanoseconds(Duration::from_nanos(longest + 1)), longest);
+        assert_eq!(nanoseconds(Duration::from_nanos(u64::MAX)), longest);
+        assert_eq!(nanoseconds(Duration::MAX), longest);
     }
 }
