@@ -27,6 +27,7 @@ use crate::{
         file_ops::Readiness,
         mutex::InterruptibleMutex,
         owner::{
+            DescriptorTable,
             Owner,
             Patience, //
         },
@@ -45,6 +46,10 @@ use crate::{
         Counted,
         Driver, //
     },
+    request::{
+        Request,
+        Requests, //
+    },
     ring::{
         completion::{
             self,
@@ -57,10 +62,6 @@ use crate::{
             Position, //
         },
         layout::Layout,
-        request::{
-            Request,
-            Requests, //
-        },
         submission::SubmissionQueue, //
     },
     submit::{
@@ -71,6 +72,7 @@ use crate::{
         self,
         terms::Terms, //
     },
+    worker::Workers, //
 };
 use kernel::{
     impl_has_work, new_work,
@@ -93,6 +95,10 @@ use kernel::{
 /// How long an exiting task waits for devices, in milliseconds.
 const EXIT_PATIENCE: u32 = 1000;
 
+/// How long a close waits for worker threads to end, in milliseconds: a process that is stopped keeps
+/// them as long as it likes.
+const THREAD_PATIENCE: u32 = 50;
+
 /// How an ENTER went: what it took, and why its wait failed, if it did.
 pub(crate) struct Entered {
     /// Entries taken from the submission queue.
@@ -109,6 +115,7 @@ pub(crate) struct Context {
     fork_shared: bool,
     #[pin]
     submitter: InterruptibleMutex<Submitter>,
+    workers: Arc<Workers>,
     pool: Pool<Requests>,
     /// Copies of the submitter's numbers, for those who do not hold its mutex.
     sq_head: Atomic<u32>,
@@ -160,6 +167,7 @@ impl Context {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
                 submitter <- InterruptibleMutex::new(submitter),
+                workers: Workers::new(driver.clone())?,
                 pool,
                 sq_head: Atomic::new(0),
                 sq_dropped: Atomic::new(0),
@@ -214,7 +222,7 @@ impl Context {
         }
         let mut submitter = self.submitter.lock()?;
         let was_full = submitter.queue().available() == Ok(self.layout.entries.get());
-        let submitted = submitter.submit(&self.pool, to_submit)?;
+        let submitted = submitter.submit(&self.pool, &self.workers, to_submit)?;
         let queue = submitter.queue();
         self.sq_head.store(queue.head().get(), Relaxed);
         self.sq_dropped.store(queue.dropped(), Relaxed);
@@ -269,8 +277,9 @@ impl Context {
 
     /// A descriptor is being closed. If that is because the process of the ring exits or executes
     /// another program, those who still wait for its completions are told.
-    pub(crate) fn flush(&self) {
-        if self.owner.is_current_leaving() {
+    pub(crate) fn flush(&self, table: DescriptorTable) {
+        if self.owner.is_current_leaving(table) {
+            self.workers.shut_down();
             self.pool.shared().set_owner_gone();
         }
     }
@@ -278,14 +287,16 @@ impl Context {
     /// The last descriptor and the last mapping are gone. Process context; waits for what devices
     /// still own, as far as the current task may.
     pub(crate) fn release(this: Arc<Self>) {
+        this.workers.shut_down();
         completion::discard_parked(&this.pool);
         let shared = this.pool.shared();
         let idle = || shared.is_idle();
         let waited = match Patience::current() {
             Patience::UntilKilled => shared.waiters.wait_until_killable(idle),
-            Patience::Short => shared.waiters.wait_until_or_timeout(idle, EXIT_PATIENCE),
+            Patience::Short => shared.waiters.wait_for_sure(idle, EXIT_PATIENCE),
             Patience::None => Err(ETIME),
         };
+        this.workers.wait_for_ends(THREAD_PATIENCE);
         if waited.is_err() && !idle() {
             this.counted.driver().counters.teardowns.add(1);
             completion::when_idle(&this.clone().pool, this);
@@ -321,6 +332,7 @@ impl Context {
         seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
+        seq_print!(out, "io_ring-workers:\t{}\n", self.workers.live());
         seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
     }
 }

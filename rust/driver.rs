@@ -53,6 +53,8 @@ pub(crate) struct Driver {
     pub(crate) counters: Counters,
     /// Where rings are freed whose last request has finished in an interrupt handler.
     pub(crate) teardown: DeferredQueue,
+    /// Where worker threads are waited for; a stopped process makes that take long.
+    pub(crate) farewell: DeferredQueue,
 }
 
 impl Driver {
@@ -67,6 +69,7 @@ impl Driver {
                     teardowns: Gauge::new(),
                 },
                 teardown: DeferredQueue::new(c"io_ring_teardown")?,
+                farewell: DeferredQueue::new(c"io_ring_farewell")?,
             },
             GFP_KERNEL,
         )?)

@@ -13,6 +13,7 @@
 #include <linux/highmem.h>
 #include <linux/hrtimer.h>
 #include <linux/ioprio.h>
+#include <linux/magic.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
@@ -21,6 +22,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/vhost_task.h>
 #include <linux/signal.h>
 #include <linux/time_namespace.h>
 #include <linux/uidgid.h>
@@ -73,6 +75,22 @@ struct file *io_ring_anon_file(const char *name, const struct file_operations *f
 	return anon_inode_create_getfile(name, fops, priv, O_RDWR | O_CLOEXEC, NULL);
 }
 
+/* A regular file whose data is memory: nothing that takes longer than swapping it in. */
+static bool is_in_memory(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	return S_ISREG(inode->i_mode) && inode->i_sb->s_magic == TMPFS_MAGIC;
+}
+
+/* A file whose reads are only short at its end. */
+static bool is_storage(const struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return S_ISREG(mode) || S_ISBLK(mode);
+}
+
 /* The bits are the IO_RING_FILE_* of helpers.h. */
 int io_ring_file_modes(const struct file *file)
 {
@@ -83,7 +101,11 @@ int io_ring_file_modes(const struct file *file)
 	       (f_mode & FMODE_STREAM ? 1 << 2 : 0) |
 	       (f_mode & FMODE_ATOMIC_POS ? 1 << 3 : 0) |
 	       (f_mode & FMODE_PREAD ? 1 << 4 : 0) |
-	       (f_mode & FMODE_PWRITE ? 1 << 5 : 0);
+	       (f_mode & FMODE_PWRITE ? 1 << 5 : 0) |
+	       (f_mode & FMODE_NOWAIT ? 1 << 6 : 0) |
+	       (is_in_memory(file) ? 1 << 7 : 0) |
+	       (is_storage(file) ? 1 << 8 : 0) |
+	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */
@@ -210,9 +232,14 @@ size_t io_ring_iter_count(const struct iov_iter *iter)
 	return iov_iter_count(iter);
 }
 
-int io_ring_lock_file_pos(struct file *file)
+/* -ERESTARTSYS if that would block and must not, or was interrupted: try again elsewhere. */
+int io_ring_lock_file_pos(struct file *file, bool may_block)
 {
-	return mutex_lock_interruptible(&file->f_pos_lock);
+	if (!may_block)
+		return mutex_trylock(&file->f_pos_lock) ? 0 : -ERESTARTSYS;
+	if (mutex_lock_interruptible(&file->f_pos_lock))
+		return -ERESTARTSYS;
+	return 0;
 }
 
 void io_ring_unlock_file_pos(struct file *file)
@@ -261,17 +288,69 @@ bool io_ring_current_is_kthread(void)
 }
 
 /*
- * Whether the process @pid lets go of the address space @mm right now: its last
- * thread exits, or it executes another program.
+ * Whether the process @pid lets go of the address space @mm right now: the last
+ * thread that used its descriptor table exits, or it executes another program.
  */
-bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm)
+bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files)
 {
 	if (task_tgid(current) != pid)
 		return false;
 	if (current->flags & PF_EXITING)
-		return !atomic_read(&current->signal->live);
+		return last_of_files;
 	/* exec closes descriptors before it replaces the address space. */
 	return current->in_execve || current->mm != mm;
+}
+
+/* The descriptor table, to be compared only. */
+void *io_ring_current_files(void)
+{
+	return current->files;
+}
+
+void *io_ring_vhost_task_create(bool (*fn)(void *data), void (*killed)(void *data), void *data,
+				const char *name)
+{
+	sigset_t all, blocked;
+	void *thread;
+
+	/* copy_process() refuses while a signal is pending; that can wait until we are through. */
+	siginitsetinv(&all, sigmask(SIGKILL));
+	sigprocmask(SIG_SETMASK, &all, &blocked);
+	thread = vhost_task_create(fn, killed, data, name);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	return thread;
+}
+
+void io_ring_vhost_task_start(void *thread)
+{
+	vhost_task_start(thread);
+}
+
+void io_ring_vhost_task_stop(void *thread)
+{
+	vhost_task_stop(thread);
+}
+
+/* What set_notify_signal() does, with the wake-up that is exported. */
+void io_ring_interrupt_task(struct task_struct *task)
+{
+	set_tsk_thread_flag(task, TIF_NOTIFY_SIGNAL);
+	wake_up_process(task);
+}
+
+struct task_struct *io_ring_get_current_task(void)
+{
+	return get_task_struct(current);
+}
+
+void io_ring_set_current_running(void)
+{
+	__set_current_state(TASK_RUNNING);
+}
+
+bool io_ring_current_fatal_signal(void)
+{
+	return fatal_signal_pending(current);
 }
 
 struct pid *io_ring_get_current_tgid(void)

@@ -29,7 +29,7 @@ u16 io_ring_ioprio_current(void);
 ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);
 void io_ring_transfer_end_write(struct kiocb *kiocb);
 size_t io_ring_iter_count(const struct iov_iter *iter);
-int io_ring_lock_file_pos(struct file *file);
+int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
 /* The calling process. */
@@ -38,7 +38,8 @@ bool io_ring_is_current_cred(const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
-bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm);
+bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files);
+void *io_ring_current_files(void);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
 
@@ -52,6 +53,16 @@ bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
 void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm);
 void io_ring_set_sigmask(u64 blocked);
 void io_ring_restore_sigmask(void);
+
+/* Worker threads. */
+void *io_ring_vhost_task_create(bool (*fn)(void *data), void (*killed)(void *data), void *data,
+				const char *name);
+void io_ring_vhost_task_start(void *thread);
+void io_ring_vhost_task_stop(void *thread);
+void io_ring_interrupt_task(struct task_struct *task);
+struct task_struct *io_ring_get_current_task(void);
+void io_ring_set_current_running(void);
+bool io_ring_current_fatal_signal(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -69,6 +80,14 @@ const int IO_RING_FILE_STREAM = 1 << 2;
 const int IO_RING_FILE_ATOMIC_POS = 1 << 3;
 const int IO_RING_FILE_PREAD = 1 << 4;
 const int IO_RING_FILE_PWRITE = 1 << 5;
+const int IO_RING_FILE_NOWAIT = 1 << 6;
+const int IO_RING_FILE_IN_MEMORY = 1 << 7;
+const int IO_RING_FILE_STORAGE = 1 << 8;
+const int IO_RING_FILE_NOWAIT_WRITE = 1 << 9;
+
+const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
+const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
+const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
 
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);

@@ -10,7 +10,8 @@
 //! 3. [`submit`] takes the entry: tail, distance check, one copy; the head goes out once per batch.
 //! 4. [`op::prepare`] turns the copy into a typed operation, or into an error that names a field.
 //!    The file is looked up here and never again.
-//! 5. [`op::Op::issue`] answers that it is done, or that it is under way.
+//! 5. [`op::Op::issue`] answers that it is done, that it is under way, or that it would block: then
+//!    a [`worker`] does it.
 //! 6. Either way the result ends up in [`ring::completion`], which writes the completion,
 //!    store-releases the tail and wakes whom it concerns.
 //! 7. ENTER sees its count reached ([`wait`]) and returns; the program reads the completion.
@@ -22,9 +23,10 @@
 //! ```text
 //! control, ring_fd      the front doors: /dev/io_ring and ring descriptors
 //! context               one ring: owns everything below
-//! submit, wait          taking entries, waiting for completions
+//! submit, worker, wait  taking entries, doing what blocks, waiting for completions
 //! op                    what a request does; one file per family
-//! ring                  the two queues, and the requests in flight between them
+//! request               what is in flight between the queues
+//! ring                  the two queues
 //! abstractions          the C interface: the only unsafe code
 //! ```
 
@@ -50,10 +52,12 @@ pub(crate) mod driver;
 mod kunit;
 pub(crate) mod op;
 pub(crate) mod query;
+pub(crate) mod request;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;
 pub(crate) mod wait;
+pub(crate) mod worker;
 
 use crate::{
     abstractions::{

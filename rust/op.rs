@@ -3,7 +3,8 @@
 //! What a request does.
 //!
 //! [`prepare`] judges a copy of a submission entry and turns it into an [`Op`], which owns all that
-//! it needs; nothing after it sees the entry. [`Op::issue`] does it.
+//! it needs; nothing after it sees the entry. [`Op::issue`] does it if that does not block, and
+//! answers with a [`Blocking`] for a worker if it would.
 //!
 //! Each family of operations has a file below `op/`. The matches here are exhaustive, so that an
 //! operation without one of its parts does not compile.
@@ -100,14 +101,52 @@ pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Op, Rejected> {
     }
 }
 
+/// What is left to do of a request that would block.
+pub(crate) enum Blocking {
+    /// A transfer, which its slot keeps.
+    Transfer,
+    /// FSYNC.
+    Fsync(Fsync),
+}
+
+/// What became of a request that was issued.
+pub(crate) enum Issued<D: IoDomain> {
+    /// It has finished, with this result.
+    Done(Slot<D>, isize),
+    /// It is under way.
+    Queued,
+    /// It would block.
+    WouldBlock(Slot<D>, Blocking),
+}
+
+impl<D: IoDomain> From<Started<D>> for Issued<D> {
+    fn from(started: Started<D>) -> Self {
+        match started {
+            Started::Done(slot, result) => Self::Done(slot, result),
+            Started::Queued => Self::Queued,
+            Started::WouldBlock(slot) => Self::WouldBlock(slot, Blocking::Transfer),
+        }
+    }
+}
+
 impl Op {
-    /// Does it, in `slot`. Process context; sleeps where the file does.
+    /// Does it, in `slot`, without blocking. Process context.
     #[inline]
-    pub(crate) fn issue<D: IoDomain>(self, slot: Slot<D>) -> Started<D> {
+    pub(crate) fn issue<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
-            Op::Nop => Started::Done(slot, 0),
-            Op::Transfer(transfer) => async_io::start(slot, transfer),
-            Op::Fsync(fsync) => Started::Done(slot, fsync.run()),
+            Op::Nop => Issued::Done(slot, 0),
+            Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
+            Op::Fsync(fsync) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+        }
+    }
+}
+
+impl Blocking {
+    /// Does what would have blocked, in `slot`. Process context, in the process of the ring; sleeps.
+    pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
+        match self {
+            Blocking::Transfer => async_io::resume(slot).into(),
+            Blocking::Fsync(fsync) => Issued::Done(slot, fsync.run()),
         }
     }
 }

@@ -32,6 +32,5 @@
 pub(crate) mod completion;
 pub(crate) mod index;
 pub(crate) mod layout;
-pub(crate) mod request;
 pub(crate) mod sizes;
 pub(crate) mod submission;

@@ -11,6 +11,7 @@ use crate::{
             FileObject,
             Readiness, //
         },
+        owner::DescriptorTable,
         user_struct::UserStruct,
         vma::NewMapping,
         wait_queue::WaitQueue, //
@@ -55,8 +56,8 @@ impl FileObject for Context {
         self.readiness()
     }
 
-    fn flush(&self) {
-        self.flush();
+    fn flush(&self, table: DescriptorTable) {
+        self.flush(table);
     }
 
     fn release(this: Arc<Self>) {

@@ -3,7 +3,8 @@
 //! Taking entries from the submission queue and starting them.
 //!
 //! A batch is cut into rounds. A round takes entries, starts them under one block plug, and hands
-//! in the completions of those that finished at once under one lock. An entry is only taken when
+//! in the completions of those that finished at once under one lock; those that would block go to
+//! the workers. An entry is only taken when
 //! there is a slot for its request, so that its completion has a place whatever happens.
 
 #![forbid(unsafe_code)]
@@ -11,7 +12,6 @@
 use crate::{
     abi,
     abstractions::{
-        async_io::Started,
         plug,
         pool::{
             Chain,
@@ -21,17 +21,20 @@ use crate::{
     },
     op::{
         self,
+        Issued,
         Rejected, //
     },
+    request::Requests,
     ring::{
         completion,
-        request::Requests,
         submission::SubmissionQueue, //
     },
+    worker::Workers, //
 };
 use kernel::{
     current,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// Most entries in one round: as many as the block layer collects under a plug
@@ -55,6 +58,8 @@ pub(crate) struct Submitter {
     spare: Chain<Requests>,
     /// Finished requests whose completions have not been handed in yet.
     finished: Chain<Requests>,
+    /// Requests of this round that would block.
+    blocking: Chain<Requests>,
 }
 
 /// How a round went.
@@ -71,6 +76,7 @@ impl Submitter {
             on_reject,
             spare: Chain::new(),
             finished: Chain::new(),
+            blocking: Chain::new(),
         }
     }
 
@@ -86,7 +92,12 @@ impl Submitter {
     /// # Errors
     ///
     /// If none was taken: `EOVERFLOW` (the tail is out of range), `EBUSY` (no slot is free).
-    pub(crate) fn submit(&mut self, pool: &Pool<Requests>, to_submit: u32) -> Result<u32> {
+    pub(crate) fn submit(
+        &mut self,
+        pool: &Pool<Requests>,
+        workers: &Arc<Workers>,
+        to_submit: u32,
+    ) -> Result<u32> {
         let available = self.queue.available().map_err(|_| EOVERFLOW)?;
         let wanted = to_submit.min(available);
         let mut taken: u32 = 0;
@@ -97,8 +108,9 @@ impl Submitter {
             let round = plug::plugged(size, || self.round(size));
             self.queue.publish();
             self.hand_in(pool);
+            Workers::submit(workers, &mut self.blocking);
             taken = taken.wrapping_add(round.taken);
-            if round.stop {
+            if round.stop || current!().signal_pending() {
                 break;
             }
         }
@@ -131,9 +143,8 @@ impl Submitter {
                 self.spare.push(slot);
                 continue;
             };
-            // After a signal, what is next would only be interrupted.
             let rejected = self.start(slot, &sqe).is_err();
-            if rejected && self.on_reject == OnReject::Stop || current!().signal_pending() {
+            if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
         }
@@ -149,9 +160,16 @@ impl Submitter {
         };
         match op::prepare(sqe) {
             Ok(op) => {
-                if let Started::Done(mut slot, result) = op.issue(slot) {
-                    slot.request.finished(result);
-                    self.finished.push_back(slot);
+                match op.issue(slot) {
+                    Issued::Done(mut slot, result) => {
+                        slot.request.finished(result);
+                        self.finished.push_back(slot);
+                    }
+                    Issued::Queued => (),
+                    Issued::WouldBlock(mut slot, blocking) => {
+                        slot.request.blocking = Some(blocking);
+                        self.blocking.push_back(slot);
+                    }
                 }
                 Ok(())
             }

@@ -16,7 +16,10 @@ use super::{
         Domain,
         Slot, //
     },
-    transfer::Transfer, //
+    transfer::{
+        May,
+        Transfer, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -66,6 +69,13 @@ impl<R> IoSlot<R> {
     }
 }
 
+impl<R> IoSlot<R> {
+    /// Forgets the transfer that would have blocked, and answers how many bytes it has transferred.
+    pub(crate) fn abandon(&mut self) -> isize {
+        self.transfer.take().map_or(0, |transfer| transfer.total(0))
+    }
+}
+
 /// A [`Domain`] whose slots run transfers.
 pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
     /// The driver's part of a slot.
@@ -83,38 +93,68 @@ pub(crate) enum Started<D: IoDomain> {
     Done(Slot<D>, isize),
     /// It is under way: [`IoDomain::complete`] will be, or has been, called.
     Queued,
+    /// It would block, or was interrupted: [`resume`] it where blocking is allowed.
+    WouldBlock(Slot<D>),
 }
 
-/// Starts `transfer` in `slot`.
-///
-/// Process context; sleeps where the file does.
+/// Starts `transfer` in `slot`, without blocking. Process context.
 #[inline]
 pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: Transfer) -> Started<D> {
-    slot.stage.store(ISSUING, Relaxed);
     slot.is_write = transfer.is_write();
-    let transfer = NonNull::from(slot.transfer.insert(transfer));
+    slot.transfer = Some(transfer);
+    attempt(slot, May::NotBlock)
+}
+
+/// Goes on with a transfer that would have blocked. Process context, in the process that started
+/// it; sleeps where the file does.
+pub(crate) fn resume<D: IoDomain>(slot: Slot<D>) -> Started<D> {
+    attempt(slot, May::Block)
+}
+
+#[inline]
+fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
+    slot.stage.store(ISSUING, Relaxed);
+    let Some(transfer) = slot.transfer.as_mut().map(NonNull::from) else {
+        return Started::Done(slot, 0);
+    };
     let raw = slot.into_raw();
     // SAFETY: The slot's address is valid; this is a projection.
     let kiocb = unsafe { Opaque::cast_into(&raw const (*raw.as_ptr()).kiocb) };
     // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
     // it up again, and whoever does so comes after the file has returned and after the completion.
-    let result = unsafe { Transfer::run(transfer, kiocb, completed::<D>) };
+    let result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
 
-    let result = if result == -(bindings::EIOCBQUEUED as isize) {
-        // SAFETY: The slot is not finished before this exchange.
-        let stage = unsafe { &(*raw.as_ptr()).stage };
-        if stage.xchg(RETURNED, Full) == ISSUING {
-            return Started::Queued;
+    let result = match result {
+        Some(result) if result == -(bindings::EIOCBQUEUED as isize) => {
+            // SAFETY: The slot is not finished before this exchange.
+            let stage = unsafe { &(*raw.as_ptr()).stage };
+            if stage.xchg(RETURNED, Full) == ISSUING {
+                return Started::Queued;
+            }
+            // SAFETY: The completion came first and has written the result before its exchange.
+            Some(unsafe { (*raw.as_ptr()).result })
         }
-        // SAFETY: The completion came first and has written the result before its exchange.
-        unsafe { (*raw.as_ptr()).result }
-    } else {
-        result
+        result => result,
     };
     // SAFETY: `into_raw` gave it; the completion, if there was one, left it to us.
-    let mut slot = unsafe { Slot::<D>::from_raw(raw) };
-    slot.transfer = None;
-    Started::Done(slot, result)
+    let slot = unsafe { Slot::<D>::from_raw(raw) };
+    match result {
+        Some(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
+        None => Started::WouldBlock(slot),
+    }
+}
+
+/// Lets go of the transfer in `slot`, and hands the slot on with the result of all attempts.
+fn finish<D: IoDomain, R>(
+    mut slot: Slot<D>,
+    result: isize,
+    next: impl FnOnce(Slot<D>, isize) -> R,
+) -> R {
+    let total = slot
+        .transfer
+        .take()
+        .map_or(result, |transfer| transfer.total(result));
+    next(slot, total)
 }
 
 /// The `ki_complete` of all transfers.
@@ -148,7 +188,6 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // SAFETY: As above, so not null.
     let item = unsafe { NonNull::new_unchecked(raw) };
     // SAFETY: `start` gave up the slot by `into_raw`, and has returned without taking it.
-    let mut slot = unsafe { Slot::<D>::from_raw(item) };
-    slot.transfer = None;
-    D::complete(slot, result);
+    let slot = unsafe { Slot::<D>::from_raw(item) };
+    finish(slot, result, D::complete);
 }

@@ -6,6 +6,7 @@
 //! [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    owner::DescriptorTable,
     vma::NewMapping,
     wait_queue::WaitQueue, //
 };
@@ -52,7 +53,7 @@ pub(crate) trait FileObject: Send + Sync + Sized + 'static {
     fn readiness(&self) -> Readiness;
 
     /// A descriptor of this file is being closed, maybe because the process exits.
-    fn flush(&self);
+    fn flush(&self, table: DescriptorTable);
 
     /// The last reference to the file is gone.
     fn release(this: Arc<Self>);
@@ -165,11 +166,11 @@ unsafe extern "C" fn poll<T: FileObject>(
 /// As for [`ioctl`].
 unsafe extern "C" fn flush<T: FileObject>(
     file: *mut bindings::file,
-    _files: bindings::fl_owner_t,
+    files: bindings::fl_owner_t,
 ) -> c_int {
     // SAFETY: By the safety requirements.
     let this = unsafe { object::<T>(file) };
-    T::flush(&this);
+    T::flush(&this, DescriptorTable(files));
     0
 }
 

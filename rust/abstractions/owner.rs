@@ -22,6 +22,8 @@ pub(crate) struct Owner {
     mm: NonNull<bindings::mm_struct>,
     cred: NonNull<bindings::cred>,
     pid: NonNull<bindings::pid>,
+    /// Its descriptor table; only compared.
+    files: *const c_void,
 }
 
 // SAFETY: The three references may be dropped from any thread.
@@ -45,8 +47,15 @@ impl Owner {
         // SAFETY: FFI call without requirements; the current credentials are never null.
         let cred =
             unsafe { NonNull::new_unchecked(helpers::io_ring_get_current_cred().cast_mut()) };
+        // SAFETY: FFI call without requirements.
+        let files = unsafe { helpers::io_ring_current_files() };
         // INVARIANT: One reference each was just taken.
-        Ok(Self { mm, cred, pid })
+        Ok(Self {
+            mm,
+            cred,
+            pid,
+            files,
+        })
     }
 
     /// Whether the caller is that process and still has the same credentials.
@@ -60,11 +69,12 @@ impl Owner {
         mm == self.mm.as_ptr() && unsafe { helpers::io_ring_is_current_cred(self.cred.as_ptr()) }
     }
 
-    /// Whether that process lets go of its address space right now: the caller is its last thread,
-    /// on its way out, or has just executed another program.
-    pub(crate) fn is_current_leaving(&self) -> bool {
+    /// Whether that process is done with the ring: a descriptor table of it goes away, which is the
+    /// one the ring was made with, or it has just executed another program.
+    pub(crate) fn is_current_leaving(&self, files: DescriptorTable) -> bool {
+        let same = core::ptr::eq(files.0, self.files);
         // SAFETY: Both are alive by the type invariants, and only compared.
-        unsafe { helpers::io_ring_current_leaves(self.pid.as_ptr(), self.mm.as_ptr()) }
+        unsafe { helpers::io_ring_current_leaves(self.pid.as_ptr(), self.mm.as_ptr(), same) }
     }
 
     /// The process id, in the pid namespace of the caller; 0 if the process is gone or not in it.
@@ -73,6 +83,10 @@ impl Owner {
         unsafe { helpers::io_ring_pid_nr(self.pid.as_ptr()) }
     }
 }
+
+/// The descriptor table that a descriptor is closed in.
+#[derive(Clone, Copy)]
+pub(crate) struct DescriptorTable(pub(super) *const c_void);
 
 impl Drop for Owner {
     fn drop(&mut self) {
@@ -109,4 +123,10 @@ impl Patience {
             _ => Self::UntilKilled,
         }
     }
+}
+
+/// Whether the current task is being killed.
+pub(crate) fn current_is_dying() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_current_fatal_signal() }
 }

@@ -55,7 +55,10 @@ impl OpenFile {
         let data_only = c_int::from(data_only);
         // SAFETY: The file is alive.
         let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        restartable_as_interrupted(ret as isize)
+        match ret as isize {
+            result if is_restart(result) => INTERRUPTED,
+            result => result,
+        }
     }
 }
 
@@ -163,10 +166,10 @@ impl UserBuffers {
 }
 
 impl UserBuffers {
-    /// Whether there is nothing to transfer.
-    fn is_empty(&self) -> bool {
+    /// How many bytes there are to transfer.
+    fn len(&self) -> usize {
         // SAFETY: The iterator is initialised.
-        unsafe { helpers::io_ring_iter_count(&self.iter) == 0 }
+        unsafe { helpers::io_ring_iter_count(&self.iter) }
     }
 }
 
@@ -210,12 +213,36 @@ pub(crate) enum Unfit {
     Flags(Error),
 }
 
+/// Whether a transfer may sleep for as long as its file likes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum May {
+    /// It must not.
+    NotBlock,
+    /// It may.
+    Block,
+}
+
+/// What a file does when it is asked not to block.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Nonblocking {
+    /// It can be told, with `IOCB_NOWAIT`.
+    Told,
+    /// It does not block for long anyway: its data is memory; a device has the request (`O_DIRECT`);
+    /// a write only copies to memory; or the program said itself not to wait.
+    Anyway,
+    /// It cannot be asked.
+    Never,
+}
+
 /// A transfer that has everything it needs.
 pub(crate) struct Transfer {
     file: OpenFile,
     start: Start,
     flags: c_int,
     rwf: u32,
+    nonblocking: Nonblocking,
+    /// Bytes transferred by attempts before this one.
+    done: usize,
     priority: Priority,
     buffers: UserBuffers,
 }
@@ -262,11 +289,28 @@ impl Transfer {
         };
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
+        let told = (flags & (helpers::IO_RING_IOCB_NOWAIT | helpers::IO_RING_IOCB_DIRECT)) != 0;
+        // Most file systems cannot be told when a buffered write is to wait, and a write is a copy
+        // to memory unless too much of it is dirty: handing it to a thread costs more.
+        let is_copy = direction == Direction::Write
+            && (flags & helpers::IO_RING_IOCB_SYNC) == 0
+            && file.is(helpers::IO_RING_FILE_STORAGE)
+            && !file.is(helpers::IO_RING_FILE_NOWAIT_WRITE);
+        let nonblocking = if told || is_copy || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
+            Nonblocking::Anyway
+        } else if file.is(helpers::IO_RING_FILE_NOWAIT) {
+            Nonblocking::Told
+        } else {
+            Nonblocking::Never
+        };
+
         Ok(Self {
             file,
             start,
             flags,
             rwf,
+            nonblocking,
+            done: 0,
             priority,
             buffers,
         })
@@ -277,22 +321,38 @@ impl Transfer {
         self.buffers.direction == Direction::Write
     }
 
-    /// Issues the transfer with `kiocb`, which it initialises.
+    /// The result of the whole transfer, if its last attempt answered `result`.
+    pub(super) fn total(&self, result: isize) -> isize {
+        match (self.done, result) {
+            (0, result) => result,
+            // As `read(2)`: an error after some data is only told by the next call.
+            (done, ..0) => done as isize,
+            (done, result) => (done as isize).wrapping_add(result),
+        }
+    }
+
+    /// Issues the transfer, or what is left of it, with `kiocb`, which it initialises.
     ///
-    /// Answers what the file answers. After `-EIOCBQUEUED` `complete` is, or has already been,
-    /// called with `kiocb` once.
+    /// Answers what the file answers; `None` if that would have blocked and must not, or did block
+    /// and was interrupted by a signal. After
+    /// `-EIOCBQUEUED` `complete` is, or has already been, called with `kiocb` once.
     ///
     /// # Safety
     ///
     /// `transfer` and `kiocb` are valid, and stay so until this function has returned and, if it
     /// returned `-EIOCBQUEUED`, `complete` has been called. Nothing else uses them meanwhile.
     pub(super) unsafe fn run(
-        transfer: NonNull<Self>,
+        mut transfer: NonNull<Self>,
         kiocb: *mut bindings::kiocb,
         complete: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
-    ) -> isize {
-        // SAFETY: Valid by the safety requirements; only read here, but for the iterator.
+        may: May,
+    ) -> Option<isize> {
+        // SAFETY: Valid by the safety requirements; only read here.
         let this = unsafe { transfer.as_ref() };
+        let try_only = may == May::NotBlock && this.nonblocking == Nonblocking::Told;
+        if may == May::NotBlock && this.nonblocking == Nonblocking::Never {
+            return None;
+        }
         let mut request = bindings::kiocb {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
@@ -300,9 +360,18 @@ impl Transfer {
             ki_complete: Some(complete),
             ..pin_init::zeroed()
         };
-        match this.start {
+        if try_only {
+            request.ki_flags |= helpers::IO_RING_IOCB_NOWAIT;
+        }
+        // Plain data: an attempt that did not happen is undone by copying it back.
+        // SAFETY: Valid by the safety requirements; the iterator owns nothing.
+        let untouched = unsafe { core::ptr::read(&this.buffers.iter) };
+        let left = this.buffers.len();
+        let is_storage = try_only && this.file.is(helpers::IO_RING_FILE_STORAGE);
+
+        let result = match this.start {
             Start::At(offset) => {
-                request.ki_pos = offset;
+                request.ki_pos = offset.wrapping_add(this.done as i64);
                 // SAFETY: `kiocb` is valid for writes by the safety requirements.
                 unsafe { kiocb.write(request) };
                 // SAFETY: By the safety requirements.
@@ -314,26 +383,52 @@ impl Transfer {
                 // SAFETY: `kiocb` is valid for writes by the safety requirements.
                 unsafe { kiocb.write(request) };
                 // SAFETY: By the safety requirements.
-                unsafe { Self::issue_at_position(transfer, kiocb) }
+                unsafe { Self::issue_at_position(transfer, kiocb, may) }
             }
+        };
+
+        const EAGAIN: isize = -(bindings::EAGAIN as isize);
+        const EOPNOTSUPP: isize = -(bindings::EOPNOTSUPP as isize);
+        let undone = match result {
+            EAGAIN | EOPNOTSUPP => try_only,
+            result => is_restart(result),
+        };
+        match result {
+            _ if undone => {
+                // SAFETY: The transfer did not happen, so nobody else uses it.
+                unsafe { transfer.as_mut() }.buffers.iter = untouched;
+                None
+            }
+            1.. if is_storage && result.unsigned_abs() < left => {
+                // SAFETY: The attempt is over, so nobody else uses the transfer.
+                let this = unsafe { transfer.as_mut() };
+                this.done = this.done.wrapping_add(result.unsigned_abs());
+                None
+            }
+            result => Some(result),
         }
     }
 
-    /// Issues at the file position, and moves that on.
+    /// Issues at the file position, and moves that on. If that must not block and another thread
+    /// has the position, answers `-ERESTARTSYS`.
     ///
     /// # Safety
     ///
     /// As for [`Transfer::run`]; `kiocb` is initialised, without a completion function.
-    unsafe fn issue_at_position(transfer: NonNull<Self>, kiocb: *mut bindings::kiocb) -> isize {
+    unsafe fn issue_at_position(
+        transfer: NonNull<Self>,
+        kiocb: *mut bindings::kiocb,
+        may: May,
+    ) -> isize {
         // SAFETY: Valid by the safety requirements.
         let file = unsafe { &transfer.as_ref().file };
         let locked = file.is(helpers::IO_RING_FILE_ATOMIC_POS);
         let raw = file.as_ptr();
         if locked {
             // SAFETY: The file is alive, and so its mutex.
-            let ret = unsafe { helpers::io_ring_lock_file_pos(raw) };
+            let ret = unsafe { helpers::io_ring_lock_file_pos(raw, may == May::Block) };
             if ret != 0 {
-                return -(bindings::EINTR as isize);
+                return ret as isize;
             }
         }
         // SAFETY: Guarded by the mutex, if the file has its position guarded at all.
@@ -361,7 +456,7 @@ impl Transfer {
         let this = transfer.as_ptr();
         // SAFETY: Valid by the safety requirements, and only read here.
         let buffers = unsafe { &(*this).buffers };
-        if buffers.is_vector && buffers.is_empty() {
+        if buffers.is_vector && buffers.len() == 0 {
             // As `readv(2)`: the file is not asked.
             return 0;
         }
@@ -371,7 +466,7 @@ impl Transfer {
         // SAFETY: As above; nothing else uses the iterator.
         let iter = unsafe { &raw mut (*this).buffers.iter };
         // SAFETY: Both are valid by the safety requirements.
-        restartable_as_interrupted(unsafe { helpers::io_ring_transfer(kiocb, iter, write, rwf) })
+        unsafe { helpers::io_ring_transfer(kiocb, iter, write, rwf) }
     }
 }
 
@@ -387,17 +482,17 @@ pub(super) unsafe fn end_write(kiocb: *mut bindings::kiocb) {
     unsafe { helpers::io_ring_transfer_end_write(kiocb) };
 }
 
-/// A request cannot be restarted as a system call would be, so it was interrupted.
+/// What a request answers that was interrupted and cannot be restarted as a system call would be.
+const INTERRUPTED: isize = -(bindings::EINTR as isize);
+
+/// Whether a signal has interrupted an operation that would be restarted if it were a system call.
 #[inline]
-fn restartable_as_interrupted(ret: isize) -> isize {
-    const RESTART: [u32; 4] = [
+fn is_restart(result: isize) -> bool {
+    const CODES: [u32; 4] = [
         bindings::ERESTARTSYS,
         bindings::ERESTARTNOINTR,
         bindings::ERESTARTNOHAND,
         bindings::ERESTART_RESTARTBLOCK,
     ];
-    if ret < 0 && RESTART.iter().any(|&code| ret == -(code as isize)) {
-        return -(bindings::EINTR as isize);
-    }
-    ret
+    result < 0 && CODES.iter().any(|&code| result == -(code as isize))
 }

@@ -125,16 +125,25 @@ impl WaitQueue {
         self.sleep(&met, bindings::TASK_KILLABLE, None)
     }
 
-    /// As [`WaitQueue::wait_until`], but only the time ends it early.
-    ///
-    /// # Errors
-    ///
-    /// `ETIME` after `limit` milliseconds.
+    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`.
     pub(crate) fn wait_until_or_timeout<F: Fn() -> bool + Sync>(
         &self,
         met: F,
         limit: Msecs,
     ) -> Result {
+        if met() {
+            return Ok(());
+        }
+        let limit = Some(msecs_to_jiffies(limit));
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, limit)
+    }
+
+    /// As [`WaitQueue::wait_until`], but only the time ends it early.
+    ///
+    /// # Errors
+    ///
+    /// `ETIME` after `limit` milliseconds.
+    pub(crate) fn wait_for_sure<F: Fn() -> bool + Sync>(&self, met: F, limit: Msecs) -> Result {
         if met() {
             return Ok(());
         }

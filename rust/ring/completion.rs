@@ -13,6 +13,7 @@ use crate::{
     abstractions::{
         pool::{
             Chain,
+            Domain,
             Inside,
             Pool,
             Slot, //
@@ -34,8 +35,7 @@ use crate::{
             OutOfRange,
             Position, //
         },
-        layout::Layout,
-        request::Requests, //
+        layout::Layout, //
     },
 };
 use kernel::{
@@ -56,6 +56,14 @@ const MOVE_AT_ONCE: u32 = 32;
 /// The same on the way of a completion.
 const MOVE_ON_POST: u32 = 4;
 
+/// The types of a pool whose slots become completions.
+pub(crate) trait Completing:
+    Domain<Shared = Shared, Locked = CompletionQueue<Self>>
+{
+    /// The completion of a finished request.
+    fn cqe(item: &Self::Item) -> abi::Cqe;
+}
+
 /// What to do when the last request has finished; see [`when_idle`].
 pub(crate) trait OnIdle: Send + Sync {
     /// Does it. Any context, with the lock of the ring's pool held.
@@ -63,13 +71,13 @@ pub(crate) trait OnIdle: Send + Sync {
 }
 
 /// The completion queue, seen by those who add to it. Guarded by the lock of the ring's pool.
-pub(crate) struct CompletionQueue {
+pub(crate) struct CompletionQueue<D: Completing> {
     capacity: Capacity,
     /// Ours; the copy in shared memory is only ever written.
     tail: Position,
     /// How many elements are known to be free from `tail` on, without looking at the head again.
     room: u32,
-    parked: Chain<Requests>,
+    parked: Chain<D>,
     parked_now: u32,
     overflow: u32,
     posted: u64,
@@ -81,7 +89,7 @@ pub(crate) struct CompletionQueue {
     flags_word: SharedWord,
 }
 
-impl CompletionQueue {
+impl<D: Completing> CompletionQueue<D> {
     /// The queue that `layout` puts into `mem`. Writes the constants that programs read.
     pub(crate) fn new(mem: &Arc<SharedMem>, layout: &Layout) -> Result<Self> {
         let off = &layout.cq_off;
@@ -136,7 +144,7 @@ impl CompletionQueue {
     }
 
     #[cold]
-    fn park(&mut self, slot: Slot<Requests>) {
+    fn park(&mut self, slot: Slot<D>) {
         if self.parked.is_empty() {
             self.flags_word.store_release(abi::SQ_CQ_OVERFLOW);
         }
@@ -147,7 +155,7 @@ impl CompletionQueue {
     }
 
     /// The request that has been parked longest.
-    fn unpark(&mut self) -> Option<Slot<Requests>> {
+    fn unpark(&mut self) -> Option<Slot<D>> {
         let slot = self.parked.pop()?;
         self.parked_now = self.parked_now.wrapping_sub(1);
         if self.parked.is_empty() {
@@ -249,7 +257,7 @@ impl Shared {
 
     /// Notes how many requests nobody works on.
     #[inline]
-    fn note_idle(&self, inside: &Inside<Requests>) {
+    fn note_idle<D: Completing>(&self, inside: &Inside<D>) {
         let parked = inside.state.parked_now as usize;
         self.idle
             .store(inside.at_home().wrapping_add(parked), Relaxed);
@@ -278,7 +286,7 @@ impl Shared {
 ///
 /// Head and tail are compared as they were at the same moment: else other threads that reap and
 /// complete could make a true head look false. Process context.
-pub(crate) fn ready(pool: &Pool<Requests>) -> Result<u32, OutOfRange> {
+pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     let shared = pool.shared();
     if let Some(ready) = shared.ready_at_rest() {
         return Ok(ready);
@@ -292,7 +300,7 @@ pub(crate) fn ready(pool: &Pool<Requests>) -> Result<u32, OutOfRange> {
 /// `wanted` completions: then somebody would have to submit more. Process context.
 ///
 /// A slot that a submitter has fetched counts as under way until it comes home unused.
-pub(crate) fn would_stall(pool: &Pool<Requests>, wanted: u32) -> Result<bool, OutOfRange> {
+pub(crate) fn would_stall<D: Completing>(pool: &Pool<D>, wanted: u32) -> Result<bool, OutOfRange> {
     let shared = pool.shared();
     let inside = pool.lock();
     let head = Position::new(inside.state.head_word.load_acquire());
@@ -305,7 +313,7 @@ pub(crate) fn would_stall(pool: &Pool<Requests>, wanted: u32) -> Result<bool, Ou
 }
 
 /// Moves parked completions to the queue, as far as there is room, and makes them known.
-pub(crate) fn flush_parked(pool: &Pool<Requests>) {
+pub(crate) fn flush_parked<D: Completing>(pool: &Pool<D>) {
     let shared = pool.shared();
     let mut moved = true;
     while moved && shared.has_parked() {
@@ -317,12 +325,12 @@ pub(crate) fn flush_parked(pool: &Pool<Requests>) {
 
 /// Adds a finished request's completion, or parks it. [`publish`] makes it known.
 #[inline]
-pub(crate) fn post(inside: &mut Inside<Requests>, slot: Slot<Requests>) {
+pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     if !inside.state.parked.is_empty() {
         unpark(inside, MOVE_ON_POST);
     }
     if inside.state.parked.is_empty() && inside.state.has_room() {
-        inside.state.push(slot.request.cqe);
+        inside.state.push(D::cqe(&slot));
         inside.put(slot);
     } else {
         inside.state.park(slot);
@@ -332,11 +340,11 @@ pub(crate) fn post(inside: &mut Inside<Requests>, slot: Slot<Requests>) {
 /// Moves up to `most` parked completions to the queue, if there is room, and answers whether it
 /// moved any. [`publish`] makes them known.
 #[cold]
-pub(crate) fn unpark(inside: &mut Inside<Requests>, most: u32) -> bool {
+pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
     let mut moved = 0;
     while moved < most && !inside.state.parked.is_empty() && inside.state.has_room() {
         if let Some(slot) = inside.state.unpark() {
-            inside.state.push(slot.request.cqe);
+            inside.state.push(D::cqe(&slot));
             inside.put(slot);
             moved = moved.wrapping_add(1);
         }
@@ -346,7 +354,7 @@ pub(crate) fn unpark(inside: &mut Inside<Requests>, most: u32) -> bool {
 
 /// Makes known what was added, to the program and to those who wait.
 #[inline]
-pub(crate) fn publish(shared: &Shared, inside: &mut Inside<Requests>) {
+pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     let queue = &inside.state;
     queue.tail_word.store_release(queue.tail.get());
     shared.tail.store(queue.tail.get(), Release);
@@ -361,7 +369,7 @@ pub(crate) fn publish(shared: &Shared, inside: &mut Inside<Requests>) {
 }
 
 /// Forgets parked completions: nobody can read them any more.
-pub(crate) fn discard_parked(pool: &Pool<Requests>) {
+pub(crate) fn discard_parked<D: Completing>(pool: &Pool<D>) {
     let mut more = true;
     while more {
         let mut inside = pool.lock();
@@ -374,7 +382,7 @@ pub(crate) fn discard_parked(pool: &Pool<Requests>) {
 }
 
 /// Brings one parked request home, if there is one; its completion is lost.
-pub(crate) fn recall_one(inside: &mut Inside<Requests>) -> bool {
+pub(crate) fn recall_one<D: Completing>(inside: &mut Inside<D>) -> bool {
     let slot = inside.state.unpark();
     slot.map(|slot| inside.put(slot)).is_some()
 }
@@ -383,7 +391,7 @@ pub(crate) fn recall_one(inside: &mut Inside<Requests>) -> bool {
 ///
 /// For a ring that nothing is submitted to any more. `action` may hold the pool: it is let go of
 /// before it runs.
-pub(crate) fn when_idle(pool: &Pool<Requests>, action: Arc<dyn OnIdle>) {
+pub(crate) fn when_idle<D: Completing>(pool: &Pool<D>, action: Arc<dyn OnIdle>) {
     let mut inside = pool.lock();
     inside.state.on_idle = Some(action);
     publish(pool.shared(), &mut inside);

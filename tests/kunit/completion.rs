@@ -19,17 +19,17 @@ mod tests {
             Memory,
             NEAR_WRAP, //
         },
+        request::{
+            Request,
+            Requests, //
+        },
         ring::{
             completion::{
                 self,
                 CompletionQueue,
                 Shared, //
             },
-            index::Position,
-            request::{
-                Request,
-                Requests, //
-            },
+            index::Position, //
         },
     };
     use kernel::prelude::*;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/syscall.h>
 
 #include <kselftest_harness.h>
 
@@ -16,11 +15,11 @@
 
 static bool unloading_is_refused(void)
 {
-	int error = syscall(SYS_delete_module, "io_ring", O_NONBLOCK) ? errno : 0;
+	int error = module_unload();
 
-	if (error != EWOULDBLOCK && error != EBUSY)
-		fprintf(stderr, "# delete_module: %s\n", error ? strerror(error) : "it is gone");
-	return error == EWOULDBLOCK || error == EBUSY;
+	if (error != -EWOULDBLOCK && error != -EBUSY)
+		fprintf(stderr, "# delete_module: %s\n", error ? strerror(-error) : "it is gone");
+	return error == -EWOULDBLOCK || error == -EBUSY;
 }
 
 TEST(control_node_keeps_the_module)

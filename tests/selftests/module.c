@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "module.h"
 
+#define MODULE_FILE "/modules/io_ring.ko"
 #define COUNTER_DIR "/sys/kernel/debug/io_ring"
 #define SETTLE_STEP_US 10000
 #define SETTLE_STEPS 500
@@ -77,6 +79,23 @@ const char *counters_busy(void)
 		}
 	}
 	return NULL;
+}
+
+int module_unload(void)
+{
+	return syscall(SYS_delete_module, "io_ring", O_NONBLOCK) ? -errno : 0;
+}
+
+int module_load(void)
+{
+	int fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return error;
 }
 
 long fdinfo_value(int fd, const char *key)

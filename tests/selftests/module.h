@@ -19,6 +19,10 @@ long counter(const char *name);
 /* Waits until all counters are 0, at most a few seconds; the name of one that is not, or NULL. */
 const char *counters_busy(void);
 
+/* Unload the module, without waiting for its users, and load it again. */
+int module_unload(void);
+int module_load(void);
+
 /* The value of "io_ring-<key>:" in the fdinfo of a descriptor of this process. */
 long fdinfo_value(int fd, const char *key);
 

@@ -47,9 +47,9 @@
  * @fd: File descriptor the request works on.
  * @off: File offset in bytes. For READ, WRITE, READV and WRITEV ~0 means the
  *       file position, which is then used and advanced as read(2) does, and
- *       the request completes before IO_RING_ENTER returns. Files for which
- *       pread(2) or pwrite(2) would answer ESPIPE (pipes, sockets, terminals)
- *       ignore it.
+ *       requests that are under way at the same time use it in any order.
+ *       Files for which pread(2) or pwrite(2) would answer ESPIPE (pipes,
+ *       sockets, terminals) ignore it.
  * @addr: User address of the buffer, or of an array of struct iovec.
  * @len: Length of the buffer in bytes, or number of elements of the array.
  *       Transfers are cut to 0x7ffff000 bytes, as read(2) does.

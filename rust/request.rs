@@ -8,6 +8,7 @@
 //! free        at home in the pool, or spare with the submitter
 //! taken       the submitter holds it: the entry has been copied and is judged
 //! under way   a file holds it, until it completes
+//! blocking    it waits for a worker, or a worker holds it
 //! finished    it has a result; on its way to the completion queue
 //! parked      the completion queue was full: it keeps its result until there is room
 //! ```
@@ -29,8 +30,10 @@ use crate::{
             Slot, //
         },
     },
+    op::Blocking,
     ring::completion::{
         self,
+        Completing,
         CompletionQueue,
         Shared, //
     },
@@ -41,6 +44,8 @@ use crate::{
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
     pub(crate) cqe: abi::Cqe,
+    /// What is left to do where blocking is allowed.
+    pub(crate) blocking: Option<Blocking>,
 }
 
 impl Request {
@@ -57,21 +62,32 @@ pub(crate) enum Requests {}
 impl Domain for Requests {
     type Item = IoSlot<Request>;
     type Shared = Shared;
-    type Locked = CompletionQueue;
+    type Locked = CompletionQueue<Self>;
 
     fn recall(inside: &mut Inside<Self>) {
         while completion::recall_one(inside) {}
     }
 }
 
+impl Completing for Requests {
+    fn cqe(item: &IoSlot<Request>) -> abi::Cqe {
+        item.request.cqe
+    }
+}
+
 impl IoDomain for Requests {
     type Request = Request;
 
-    fn complete(mut slot: Slot<Self>, result: isize) {
-        slot.request.finished(result);
-        slot.finish(|shared, inside, slot| {
-            completion::post(inside, slot);
-            completion::publish(shared, inside);
-        });
+    fn complete(slot: Slot<Self>, result: isize) {
+        complete(slot, result);
     }
+}
+
+/// Completes a request with `result`. Any context.
+pub(crate) fn complete(mut slot: Slot<Requests>, result: isize) {
+    slot.request.finished(result);
+    slot.finish(|shared, inside, slot| {
+        completion::post(inside, slot);
+        completion::publish(shared, inside);
+    });
 }
