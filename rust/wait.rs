@@ -25,8 +25,8 @@
 //!
 //! A timeout is an [`Alarm`], set once before the first round, so that rounds do not add up. Another
 //! one says when to be content with a single completion. They are two because their clocks may
-//! differ: one of them may be set back. An alarm notes that it rang and then wakes its task; the
-//! waiter, seen to be asleep or about to be, looks at the alarms where it looks at everything else:
+//! differ: one of them may be set back. What an alarm does is to note that it rang and to wake its
+//! task, which looks at the alarms along with everything else:
 //!
 //! ```text
 //! waiter      set the state of a sleeper; full barrier; rang? if not, sleep

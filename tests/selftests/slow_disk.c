@@ -46,12 +46,20 @@ static int configure(__u64 delay)
 	return err;
 }
 
+static void destroy(void)
+{
+	set("power", 0);
+	rmdir(DIR);
+}
+
 int slow_disk_open(__u64 delay)
 {
 	int err, fd;
 
 	if (mount("configfs", CONFIG, "configfs", 0, NULL) && errno != EBUSY)
 		return -errno;
+	/* A test that was killed may have left one. */
+	destroy();
 	if (mkdir(DIR, 0700))
 		return -errno;
 	err = configure(delay);
@@ -61,13 +69,12 @@ int slow_disk_open(__u64 delay)
 			return fd;
 		err = -errno;
 	}
-	rmdir(DIR);
+	destroy();
 	return err;
 }
 
 void slow_disk_close(int fd)
 {
 	close(fd);
-	set("power", 0);
-	rmdir(DIR);
+	destroy();
 }
