@@ -65,15 +65,9 @@ pub(crate) const MAX_THREADS: usize = 32;
 /// How long an idle thread stays, in milliseconds.
 const IDLE_LIMIT: u32 = 5000;
 
-/// One thread and what it does.
-struct Thread {
-    handle: Arc<WorkerThread<Workers>>,
-    busy: bool,
-}
-
 struct State {
     queue: Chain<Requests>,
-    threads: [Option<Thread>; MAX_THREADS],
+    threads: [Option<Arc<WorkerThread<Workers>>>; MAX_THREADS],
     busy: usize,
     live: usize,
     shut_down: bool,
@@ -168,12 +162,8 @@ impl Workers {
             self.send_off(handle);
             return;
         }
-        let thread = Thread {
-            busy: false,
-            handle,
-        };
-        if let Some(place) = state.threads.get_mut(thread.handle.number) {
-            *place = Some(thread);
+        if let Some(place) = state.threads.get_mut(handle.number) {
+            *place = Some(handle);
             state.live = state.live.wrapping_add(1);
         }
     }
@@ -196,14 +186,8 @@ impl Workers {
     fn take(&self, number: usize) -> Option<Slot<Requests>> {
         let mut state = self.state.lock();
         // A thread that is not entered yet, or not any more, takes nothing.
-        let thread = state.threads.get_mut(number)?.as_mut()?;
-        thread.busy = true;
-        let Some(slot) = state.queue.pop() else {
-            if let Some(Some(thread)) = state.threads.get_mut(number) {
-                thread.busy = false;
-            }
-            return None;
-        };
+        state.threads.get(number)?.as_ref()?;
+        let slot = state.queue.pop()?;
         self.queued.fetch_sub(1, Relaxed);
         state.busy = state.busy.wrapping_add(1);
         Some(slot)
@@ -212,8 +196,7 @@ impl Workers {
     /// The thread `number` has done with its request, or gives it back.
     fn done(&self, number: usize, back: Option<Slot<Requests>>) {
         let mut state = self.state.lock();
-        if let Some(Some(thread)) = state.threads.get_mut(number) {
-            thread.busy = false;
+        if let Some(Some(_)) = state.threads.get(number) {
             state.busy = state.busy.wrapping_sub(1);
         }
         let Some(slot) = back else {
@@ -236,7 +219,7 @@ impl Workers {
         };
         state.live = state.live.wrapping_sub(1);
         drop(state);
-        self.send_off(thread.handle);
+        self.send_off(thread);
     }
 
     /// Has the module wait for the end of a thread.
@@ -260,8 +243,8 @@ impl Workers {
             }
             drop(state);
             if let Some(thread) = thread {
-                thread.handle.interrupt();
-                self.send_off(thread.handle);
+                thread.interrupt();
+                self.send_off(thread);
             }
         }
         self.idle.wake(News::HungUp);
