@@ -66,6 +66,7 @@ use crate::{
     },
     submit::{
         OnReject,
+        Submitted,
         Submitter, //
     },
     wait::{
@@ -221,19 +222,19 @@ impl Context {
             return Err(EPERM);
         }
         let mut submitter = self.submitter.lock()?;
-        let was_full = submitter.queue().available() == Ok(self.layout.entries.get());
-        let submitted = submitter.submit(&self.pool, &self.workers, to_submit)?;
+        let Submitted { taken, was_full } =
+            submitter.submit(&self.pool, &self.workers, to_submit)?;
         let queue = submitter.queue();
         self.sq_head.store(queue.head().get(), Relaxed);
         self.sq_dropped.store(queue.dropped(), Relaxed);
         let total = self.submitted.load(Relaxed);
         self.submitted
-            .store(total.wrapping_add(u64::from(submitted)), Relaxed);
+            .store(total.wrapping_add(u64::from(taken)), Relaxed);
         if was_full {
             // Who polls for room may have seen none.
             self.wait_queue().wake(News::Writable);
         }
-        Ok(submitted)
+        Ok(taken)
     }
 
     /// Maps a part of the ring memory.

@@ -62,6 +62,14 @@ pub(crate) struct Submitter {
     blocking: Chain<Requests>,
 }
 
+/// How a batch went.
+pub(crate) struct Submitted {
+    /// Entries taken from the queue.
+    pub(crate) taken: u32,
+    /// Whether the queue was full before that.
+    pub(crate) was_full: bool,
+}
+
 /// How a round went.
 struct Round {
     taken: u32,
@@ -85,7 +93,7 @@ impl Submitter {
         &self.queue
     }
 
-    /// Takes and starts up to `to_submit` entries; answers how many it took. A signal ends it early.
+    /// Takes and starts up to `to_submit` entries; answers how it went. A signal ends it early.
     ///
     /// Process context, in the process of the ring; sleeps where files do.
     ///
@@ -97,7 +105,7 @@ impl Submitter {
         pool: &Pool<Requests>,
         workers: &Arc<Workers>,
         to_submit: u32,
-    ) -> Result<u32> {
+    ) -> Result<Submitted> {
         let available = self.queue.available().map_err(|_| EOVERFLOW)?;
         let wanted = to_submit.min(available);
         let mut taken: u32 = 0;
@@ -117,7 +125,8 @@ impl Submitter {
         if taken == 0 && wanted != 0 {
             return Err(EBUSY);
         }
-        Ok(taken)
+        let was_full = available == self.queue.capacity();
+        Ok(Submitted { taken, was_full })
     }
 
     /// Fetches slots from the pool for a round of `size` entries.

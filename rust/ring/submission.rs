@@ -76,6 +76,11 @@ impl SubmissionQueue {
         self.tail_word.store(position.get());
     }
 
+    /// How many entries there can be.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity.get()
+    }
+
     /// How many entries the program offers.
     pub(crate) fn available(&self) -> Result<u32, OutOfRange> {
         let tail = Position::new(self.tail_word.load_acquire());
