@@ -42,6 +42,8 @@ pub const MAX_ENTRIES: u32 = 32768;
 pub const MAX_CQ_ENTRIES: u32 = 65536;
 /// Largest number of request slots.
 pub const MAX_REQUESTS: u32 = 65536;
+/// Largest number of worker threads.
+pub const MAX_WORKERS: u32 = 256;
 
 /// Submission queue entry: one request.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -88,6 +90,8 @@ pub const OP_READV: u8 = 1;
 pub const OP_WRITEV: u8 = 2;
 /// Operation: `fsync(2)`.
 pub const OP_FSYNC: u8 = 3;
+/// Operation: cancels requests that wait.
+pub const OP_CANCEL: u8 = 14;
 /// Operation: `pread(2)`.
 pub const OP_READ: u8 = 22;
 /// Operation: `pwrite(2)`.
@@ -95,6 +99,20 @@ pub const OP_WRITE: u8 = 23;
 
 /// [`Sqe::op_flags`] of [`OP_FSYNC`]: as `fdatasync(2)`.
 pub const FSYNC_DATASYNC: u32 = 1 << 0;
+
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: all that match.
+pub const CANCEL_ALL: u32 = 1 << 0;
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those on the file of [`Sqe::fd`].
+pub const CANCEL_FD: u32 = 1 << 1;
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: everything.
+pub const CANCEL_ANY: u32 = 1 << 2;
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose user data is [`Sqe::addr`].
+pub const CANCEL_USERDATA: u32 = 1 << 4;
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose opcode is [`Sqe::len`].
+pub const CANCEL_OP: u32 = 1 << 5;
+/// All flags of [`OP_CANCEL`] that there are.
+pub const CANCEL_FLAGS: u32 =
+    CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_USERDATA | CANCEL_OP;
 
 /// Completion queue entry: the result of one request.
 #[derive(
@@ -116,6 +134,19 @@ pub const CQE_F_REJECTED: u32 = 1 << 8;
 pub const CQE_FIELD_SHIFT: u32 = 16;
 /// [`Cqe::flags`]: mask of that offset, after shifting.
 pub const CQE_FIELD_MASK: u32 = 0x3f;
+
+/// [`Cqe::flags`]: where the way of the request starts, one of the `PATH_*`.
+pub const CQE_PATH_SHIFT: u32 = 9;
+/// [`Cqe::flags`]: mask of the way, after shifting.
+pub const CQE_PATH_MASK: u32 = 3;
+/// Way of a request: the thread that submitted it did it.
+pub const PATH_INLINE: u32 = 0;
+/// Way of a request: its file became ready.
+pub const PATH_POLLED: u32 = 1;
+/// Way of a request: a worker did it.
+pub const PATH_WORKER: u32 = 2;
+/// Way of a request: its file finished it later.
+pub const PATH_DEVICE: u32 = 3;
 
 /// Where the parts of the submission queue are, in bytes from the start of the region.
 #[derive(
@@ -176,6 +207,8 @@ pub const SETUP_CLAMP: u32 = 1 << 4;
 pub const SETUP_SUBMIT_ALL: u32 = 1 << 7;
 /// Setup flag: no index array.
 pub const SETUP_NO_SQARRAY: u32 = 1 << 16;
+/// Setup flag: the first process that submits becomes that of the ring.
+pub const SETUP_REBIND: u32 = 1 << 29;
 /// Setup flag: child processes inherit mappings of the ring.
 pub const SETUP_FORK_SHARED: u32 = 1 << 30;
 /// Setup flag: a rejected entry ends a batch.
@@ -185,6 +218,7 @@ pub const SETUP_FLAGS: u32 = SETUP_CQSIZE
     | SETUP_CLAMP
     | SETUP_SUBMIT_ALL
     | SETUP_NO_SQARRAY
+    | SETUP_REBIND
     | SETUP_FORK_SHARED
     | SETUP_STOP_ON_REJECT;
 
@@ -214,6 +248,8 @@ pub const LIMIT_REQUESTS: u32 = 3;
 pub const LIMIT_MEMORY: u32 = 4;
 /// `error_limit`: switched off by the administrator.
 pub const LIMIT_DISABLED: u32 = 5;
+/// `error_limit`: too many worker threads.
+pub const LIMIT_WORKERS: u32 = 6;
 
 /// Argument of [`SETUP`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -233,8 +269,8 @@ pub struct Setup {
     pub error_field: u32,
     /// Out: `LIMIT_*`.
     pub error_limit: u32,
-    /// Must be 0.
-    pub resv: u32,
+    /// Worker threads, wanted and allowed.
+    pub max_workers: u32,
     /// Out: what was asked for.
     pub limit_need: u64,
     /// Out: what is allowed.
@@ -297,7 +333,7 @@ pub struct Enter {
 pub struct Register {
     /// Size of this structure as the program knows it, in bytes.
     pub size: u32,
-    /// What to register; none is defined yet.
+    /// What to register: one of the `REGISTER_*`.
     pub opcode: u32,
     /// Must be 0.
     pub flags: u32,
@@ -307,6 +343,21 @@ pub struct Register {
     pub addr: u64,
     /// Number of elements there.
     pub nr: u32,
+    /// Must be 0.
+    pub resv: u32,
+}
+
+/// Register opcode: cancel all and wait; see [`Quiesce`].
+pub const REGISTER_QUIESCE: u32 = 128;
+
+/// Argument of [`REGISTER_QUIESCE`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Quiesce {
+    /// Nanoseconds to wait, 0 for no limit.
+    pub timeout: u64,
+    /// Out: requests still under way.
+    pub left: u32,
     /// Must be 0.
     pub resv: u32,
 }
@@ -364,8 +415,8 @@ pub struct Query {
     pub disabled: u32,
     /// Out, on `EINVAL`: byte offset of the field to blame.
     pub error_field: u32,
-    /// Must be 0.
-    pub resv: u32,
+    /// Out: largest [`Setup::max_workers`].
+    pub max_workers: u32,
 }
 
 const _: () = {
@@ -384,5 +435,6 @@ const _: () = {
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);
     assert!(offset_of!(Enter, min_wait) == 32 && offset_of!(Enter, sigmask) == 40);
+    assert!(size_of::<Quiesce>() == 16);
     assert!(size_of::<OpInfo>() == 16 && size_of::<Query>() == 64);
 };

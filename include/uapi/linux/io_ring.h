@@ -37,6 +37,7 @@
 #define IO_RING_MAX_ENTRIES	32768U
 #define IO_RING_MAX_CQ_ENTRIES	65536U
 #define IO_RING_MAX_REQUESTS	65536U
+#define IO_RING_MAX_WORKERS	256U
 
 /**
  * struct io_ring_sqe - submission queue entry: one request
@@ -92,6 +93,11 @@ struct io_ring_sqe {
  * @IO_RING_OP_FSYNC: fsync(2) of @fd, or of @len bytes from @off; both 0 means
  *                    the whole file, @len 0 means from @off to the end. A byte
  *                    beyond 2^63 - 1 is EINVAL.
+ * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
+ *                     their file, for a worker thread, or in one. @op_flags
+ *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
+ *                     and @len (an opcode); fields that are not asked for must
+ *                     be 0.
  * @IO_RING_OP_READ: pread(2): @fd, @off, @addr, @len, @op_flags, @ioprio.
  * @IO_RING_OP_WRITE: pwrite(2), likewise.
  *
@@ -103,12 +109,39 @@ enum io_ring_op {
 	IO_RING_OP_READV	= 1,
 	IO_RING_OP_WRITEV	= 2,
 	IO_RING_OP_FSYNC	= 3,
+	IO_RING_OP_CANCEL	= 14,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
 };
 
 /* io_ring_sqe.op_flags of IO_RING_OP_FSYNC: as fdatasync(2). */
 #define IO_RING_FSYNC_DATASYNC	(1U << 0)
+
+/*
+ * io_ring_sqe.op_flags of IO_RING_OP_CANCEL
+ *
+ * ALL: cancel all requests that match; without it, and without ANY, only one.
+ * FD: the request's file is that of the descriptor @fd.
+ * ANY: every request matches, and all are cancelled. Excludes FD, USERDATA and
+ *	OP.
+ * USERDATA: the request's user_data is @addr. Without any of FD, ANY and OP this
+ *	is implied.
+ * OP: the request's opcode is @len.
+ *
+ * A request that matches what is asked for is cancelled: it completes with
+ * -ECANCELED, or, if it had transferred something, with the number of bytes.
+ * With ALL or ANY the result is how many requests matched, which may be 0. Else
+ * it is 0 (cancelled), -ENOENT (none matched: it has finished, or never was, or
+ * a device has it, which nothing can stop) or -EALREADY (a thread is just
+ * working on it: it has been interrupted, and completes as soon as what it does
+ * lets it, maybe with its result). The completions of requests that waited come
+ * before that of the CANCEL.
+ */
+#define IO_RING_CANCEL_ALL	(1U << 0)
+#define IO_RING_CANCEL_FD	(1U << 1)
+#define IO_RING_CANCEL_ANY	(1U << 2)
+#define IO_RING_CANCEL_USERDATA	(1U << 4)
+#define IO_RING_CANCEL_OP	(1U << 5)
 
 /**
  * struct io_ring_cqe - completion queue entry: the result of one request
@@ -133,6 +166,28 @@ struct io_ring_cqe {
 #define IO_RING_CQE_F_REJECTED	(1U << 8)
 #define IO_RING_CQE_FIELD_SHIFT	16
 #define IO_RING_CQE_FIELD_MASK	0x3fU
+
+/**
+ * enum io_ring_path - how a request came to its result: bits 9 and 10 of
+ *                     io_ring_cqe.flags
+ * @IO_RING_PATH_INLINE: The thread that submitted it did all of it, or refused
+ *                       it.
+ * @IO_RING_PATH_POLLED: It waited until its file was ready.
+ * @IO_RING_PATH_WORKER: A worker thread did what would have blocked.
+ * @IO_RING_PATH_DEVICE: The file took it and finished it later, usually in an
+ *                       interrupt handler.
+ *
+ * The last step counts: what a worker hands to a device is DEVICE.
+ */
+enum io_ring_path {
+	IO_RING_PATH_INLINE	= 0,
+	IO_RING_PATH_POLLED	= 1,
+	IO_RING_PATH_WORKER	= 2,
+	IO_RING_PATH_DEVICE	= 3,
+};
+
+#define IO_RING_CQE_PATH_SHIFT	9
+#define IO_RING_CQE_PATH_MASK	3U
 
 /**
  * struct io_ring_sq_offsets - where the parts of the submission queue are
@@ -199,6 +254,12 @@ struct io_ring_cq_offsets {
  * CLAMP: sizes above the limit are cut to it instead of being refused.
  * SUBMIT_ALL: a rejected entry does not end a batch. This is the default.
  * NO_SQARRAY: no index array; entries are taken in order.
+ * REBIND: the ring belongs to no process yet: the first that submits or registers
+ *	becomes its process, and when that one has exited or executed another
+ *	program the next that does so. Without it the ring belongs to the process
+ *	that calls IO_RING_SETUP, for ever. What the process before has submitted
+ *	and what waits is cancelled when it goes; entries that it left in the
+ *	submission queue are taken by the next.
  * FORK_SHARED: mappings of the ring are inherited by child processes, which may
  *	reap completions through them. Without it children do not get them.
  * STOP_ON_REJECT: a rejected entry is the last that this IO_RING_ENTER takes,
@@ -208,6 +269,7 @@ struct io_ring_cq_offsets {
 #define IO_RING_SETUP_CLAMP		(1U << 4)
 #define IO_RING_SETUP_SUBMIT_ALL	(1U << 7)
 #define IO_RING_SETUP_NO_SQARRAY	(1U << 16)
+#define IO_RING_SETUP_REBIND		(1U << 29)
 #define IO_RING_SETUP_FORK_SHARED	(1U << 30)
 #define IO_RING_SETUP_STOP_ON_REJECT	(1U << 31)
 
@@ -235,6 +297,8 @@ struct io_ring_cq_offsets {
  * @IO_RING_LIMIT_CQ_ENTRIES: More completion entries than allowed.
  * @IO_RING_LIMIT_REQUESTS: More request slots than allowed.
  * @IO_RING_LIMIT_MEMORY: The kernel or the memory cgroup had too little memory.
+ * @IO_RING_LIMIT_WORKERS: More worker threads than allowed (module parameter
+ *                         "max_workers").
  * @IO_RING_LIMIT_DISABLED: The administrator switched rings off (module
  *                          parameter "disabled"), for all or for this caller.
  */
@@ -245,6 +309,7 @@ enum io_ring_limit {
 	IO_RING_LIMIT_REQUESTS		= 3,
 	IO_RING_LIMIT_MEMORY		= 4,
 	IO_RING_LIMIT_DISABLED		= 5,
+	IO_RING_LIMIT_WORKERS		= 6,
 };
 
 /**
@@ -265,7 +330,9 @@ enum io_ring_limit {
  * @error_field: Out, on failure: byte offset in this structure of the field to
  *               blame, or IO_RING_NO_FIELD. In: must be 0.
  * @error_limit: Out, on failure: an enum io_ring_limit. In: must be 0.
- * @resv: Must be 0.
+ * @max_workers: In: how many worker threads the ring may have at once, 2 to
+ *               IO_RING_MAX_WORKERS; 0 means the module parameter
+ *               "max_workers", which is also the limit. Out: the number.
  * @limit_need: Out, on failure because of a limit: what was asked for, in
  *              entries, requests or bytes. In: must be 0.
  * @limit_have: Out, on failure because of a limit: what is allowed, or 0 if
@@ -293,7 +360,7 @@ struct io_ring_setup {
 	__u32	requests;
 	__u32	error_field;
 	__u32	error_limit;
-	__u32	resv;
+	__u32	max_workers;
 	__aligned_u64	limit_need;
 	__aligned_u64	limit_have;
 	__aligned_u64	features;
@@ -377,13 +444,17 @@ struct io_ring_enter {
 /**
  * struct io_ring_register - argument of IO_RING_REGISTER
  * @size: In: sizeof(struct io_ring_register).
- * @opcode: In: what to register; this ABI version knows none: EINVAL.
+ * @opcode: In: an enum io_ring_register_op; an unknown one is EINVAL.
  * @flags: In: must be 0.
  * @error_field: Out, only on EINVAL: byte offset in this structure of the field
  *               to blame. In: must be 0.
  * @addr: In: user address of what the opcode needs.
  * @nr: In: number of elements at @addr.
  * @resv: Must be 0.
+ *
+ * Returns 0, or -1 with errno: EINVAL (@error_field), EFAULT, EPERM (not the
+ * ring's process, or its credentials have changed), EINTR, and what the opcode
+ * says.
  */
 struct io_ring_register {
 	__u32	size;
@@ -392,6 +463,35 @@ struct io_ring_register {
 	__u32	error_field;
 	__aligned_u64	addr;
 	__u32	nr;
+	__u32	resv;
+};
+
+/**
+ * enum io_ring_register_op - values of io_ring_register.opcode
+ * @IO_RING_REGISTER_QUIESCE: Cancels all requests, as IO_RING_OP_CANCEL with
+ *                            ANY, and waits until none is under way. @addr is
+ *                            that of a struct io_ring_quiesce, @nr is 1.
+ *                            Nothing is submitted meanwhile. Afterwards the
+ *                            kernel holds no file and touches no memory of the
+ *                            process on behalf of the ring. ETIME: some requests
+ *                            are left.
+ */
+enum io_ring_register_op {
+	IO_RING_REGISTER_QUIESCE	= 128,
+};
+
+/**
+ * struct io_ring_quiesce - argument of IO_RING_REGISTER_QUIESCE
+ * @timeout: In: how long to wait, in nanoseconds, at most 2^63 - 1; 0 means no
+ *           limit. A larger one is EINVAL, and io_ring_register.error_field
+ *           names @addr.
+ * @left: Out: how many requests are still under way: 0 on success; also written
+ *        when the call fails with ETIME or EINTR. In: must be 0.
+ * @resv: Must be 0.
+ */
+struct io_ring_quiesce {
+	__aligned_u64	timeout;
+	__u32	left;
 	__u32	resv;
 };
 
@@ -436,7 +536,7 @@ struct io_ring_op_info {
  *            0. In: must be 0.
  * @error_field: Out, on EINVAL: byte offset in this structure of the field to
  *               blame. In: must be 0.
- * @resv: Must be 0.
+ * @max_workers: Out: largest io_ring_setup.max_workers. In: must be 0.
  */
 struct io_ring_query {
 	__u32	size;
@@ -452,7 +552,7 @@ struct io_ring_query {
 	__u32	max_requests;
 	__u32	disabled;
 	__u32	error_field;
-	__u32	resv;
+	__u32	max_workers;
 };
 
 #endif /* _UAPI_LINUX_IO_RING_H */
