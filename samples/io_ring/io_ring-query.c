@@ -37,6 +37,7 @@ static const struct bit_name setup_flag_names[] = {
 	{ IO_RING_SETUP_CLAMP, "CLAMP" },
 	{ IO_RING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },
 	{ IO_RING_SETUP_NO_SQARRAY, "NO_SQARRAY" },
+	{ IO_RING_SETUP_REBIND, "REBIND" },
 	{ IO_RING_SETUP_FORK_SHARED, "FORK_SHARED" },
 	{ IO_RING_SETUP_STOP_ON_REJECT, "STOP_ON_REJECT" },
 	{ 0 },
@@ -123,6 +124,7 @@ static void print_table(const struct io_ring_query *query, const struct io_ring_
 	printf("%-16s %u\n", "max entries", query->max_entries);
 	printf("%-16s %u\n", "max cq_entries", query->max_cq_entries);
 	printf("%-16s %u\n", "max requests", query->max_requests);
+	printf("%-16s %u\n", "max workers", query->max_workers);
 	printf("%-16s ", "features");
 	print_bits(query->features, feature_names, "", " ");
 	printf("\n%-16s ", "setup flags");
@@ -167,7 +169,7 @@ static void print_json(const struct io_ring_query *query, const struct io_ring_o
 	       query->disabled ? "true" : "false");
 	printf("  \"max_entries\": %u,\n  \"max_cq_entries\": %u,\n  \"max_requests\": %u,\n",
 	       query->max_entries, query->max_cq_entries, query->max_requests);
-	printf("  \"features\": [");
+	printf("  \"max_workers\": %u,\n  \"features\": [", query->max_workers);
 	print_bits(query->features, feature_names, "\"", ", ");
 	printf("],\n  \"setup_flags\": [");
 	print_bits(query->setup_flags, setup_flag_names, "\"", ", ");

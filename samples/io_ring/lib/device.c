@@ -32,6 +32,11 @@ int ioring_device_enter(int fd, struct io_ring_enter *enter)
 	return result(ioctl(fd, IO_RING_ENTER, enter));
 }
 
+int ioring_device_register(int fd, struct io_ring_register *arg)
+{
+	return result(ioctl(fd, IO_RING_REGISTER, arg));
+}
+
 int ioring_device_map(int fd, size_t size, void **region)
 {
 	*region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IO_RING_OFF_REGION);

@@ -18,6 +18,7 @@ int ioring_device_open(void);
 int ioring_device_query(int fd, struct io_ring_query *query);
 int ioring_device_setup(int fd, struct io_ring_setup *setup);
 int ioring_device_enter(int fd, struct io_ring_enter *enter);
+int ioring_device_register(int fd, struct io_ring_register *arg);
 int ioring_device_map(int fd, size_t size, void **region);
 void ioring_device_unmap(void *region, size_t size);
 void ioring_device_close(int fd);

@@ -165,6 +165,15 @@ int ioring_query(struct io_ring_query *query);
 int ioring_enter(struct ioring *ring, uint32_t to_submit, uint32_t min_complete);
 
 /*
+ * Cancels everything that is under way and waits until it has ended, for
+ * @timeout nanoseconds at most, 0 meaning no limit. Returns how many requests
+ * are still under way: 0, or more if the time was up or a signal came first.
+ * With 0 the kernel holds no file of the ring's requests any more, and touches
+ * none of their buffers. Completions remain to be read.
+ */
+int ioring_quiesce(struct ioring *ring, uint64_t timeout);
+
+/*
  * Offers the entries that ioring_get_sqe() gave out since the last call and
  * those that the kernel has left there, then waits until @wait_nr completions
  * can be read. Returns how many entries the kernel took. If it took fewer than
@@ -253,6 +262,12 @@ static inline bool ioring_cq_has_overflow(const struct ioring *ring)
 	return __atomic_load_n(ring->sq.flags, __ATOMIC_RELAXED) & IO_RING_SQ_CQ_OVERFLOW;
 }
 
+/* How the request came to its result. */
+static inline enum io_ring_path ioring_cqe_path(const struct io_ring_cqe *cqe)
+{
+	return (enum io_ring_path)(cqe->flags >> IO_RING_CQE_PATH_SHIFT & IO_RING_CQE_PATH_MASK);
+}
+
 /*
  * The ioring_prep_*() functions set every member of the entry; user_data,
  * op_flags and ioprio may be set afterwards.
@@ -302,6 +317,21 @@ static inline void ioring_prep_fsync(struct io_ring_sqe *sqe, int fd, uint32_t f
 {
 	ioring_prep_rw(sqe, IO_RING_OP_FSYNC, fd, NULL, 0, 0);
 	sqe->op_flags = flags;
+}
+
+/* Cancels one request with that user_data, or with IO_RING_CANCEL_ALL in @flags all of them. */
+static inline void ioring_prep_cancel(struct io_ring_sqe *sqe, uint64_t user_data, uint32_t flags)
+{
+	ioring_prep_rw(sqe, IO_RING_OP_CANCEL, 0, NULL, 0, 0);
+	sqe->addr = user_data;
+	sqe->op_flags = flags | IO_RING_CANCEL_USERDATA;
+}
+
+/* Likewise by the file of @fd. */
+static inline void ioring_prep_cancel_fd(struct io_ring_sqe *sqe, int fd, uint32_t flags)
+{
+	ioring_prep_rw(sqe, IO_RING_OP_CANCEL, fd, NULL, 0, 0);
+	sqe->op_flags = flags | IO_RING_CANCEL_FD;
 }
 
 #pragma GCC visibility pop

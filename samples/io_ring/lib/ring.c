@@ -122,6 +122,23 @@ int ioring_enter(struct ioring *ring, uint32_t to_submit, uint32_t min_complete)
 	return taken;
 }
 
+int ioring_quiesce(struct ioring *ring, uint64_t timeout)
+{
+	struct io_ring_quiesce quiesce;
+	struct io_ring_register arg;
+	int err;
+
+	memset(&quiesce, 0, sizeof(quiesce));
+	quiesce.timeout = timeout;
+	memset(&arg, 0, sizeof(arg));
+	arg.size = sizeof(arg);
+	arg.opcode = IO_RING_REGISTER_QUIESCE;
+	arg.addr = (uintptr_t)&quiesce;
+	arg.nr = 1;
+	err = ioring_device_register(ring->fd, &arg);
+	return err == -ETIME || err == -EINTR ? (int)quiesce.left : err;
+}
+
 int ioring_submit_and_wait(struct ioring *ring, uint32_t wait_nr)
 {
 	uint32_t pending = ioring_sq_pending(ring);

@@ -42,7 +42,7 @@ static const struct field setup_fields[] = {
 	FIELD(io_ring_setup, requests),
 	FIELD(io_ring_setup, error_field),
 	FIELD(io_ring_setup, error_limit),
-	FIELD(io_ring_setup, resv),
+	FIELD(io_ring_setup, max_workers),
 	FIELD(io_ring_setup, limit_need),
 	FIELD(io_ring_setup, limit_have),
 	FIELD(io_ring_setup, features),
@@ -62,6 +62,7 @@ static const struct {
 	{ IO_RING_OP_READV, "READV" },
 	{ IO_RING_OP_WRITEV, "WRITEV" },
 	{ IO_RING_OP_FSYNC, "FSYNC" },
+	{ IO_RING_OP_CANCEL, "CANCEL" },
 	{ IO_RING_OP_READ, "READ" },
 	{ IO_RING_OP_WRITE, "WRITE" },
 };
@@ -133,6 +134,9 @@ static void limit_text(const struct io_ring_setup *setup, int err, char *text, s
 		break;
 	case IO_RING_LIMIT_REQUESTS:
 		name = "requests";
+		break;
+	case IO_RING_LIMIT_WORKERS:
+		name = "max_workers";
 		break;
 	case IO_RING_LIMIT_MEMORY:
 		snprintf(text, size, "not enough memory for a ring of %llu bytes", need);

@@ -71,6 +71,7 @@ int ioring_device_query(int fd, struct io_ring_query *query)
 	query->max_entries = IO_RING_MAX_ENTRIES;
 	query->max_cq_entries = IO_RING_MAX_CQ_ENTRIES;
 	query->max_requests = IO_RING_MAX_REQUESTS;
+	query->max_workers = IO_RING_MAX_WORKERS;
 	query->features = IO_RING_FEAT_SINGLE_MMAP | IO_RING_FEAT_NODROP;
 	query->setup_flags = IO_RING_SETUP_NO_SQARRAY;
 	query->ops_len = 1;
@@ -206,6 +207,11 @@ static struct io_ring_cqe carry_out(const struct io_ring_sqe *sqe)
 	case IO_RING_OP_WRITE:
 		result = transfer(sqe);
 		break;
+	case IO_RING_OP_CANCEL:
+		/* Nothing ever waits here. */
+		errno = ENOENT;
+		result = -1;
+		break;
 	default:
 		errno = EINVAL;
 		result = -1;
@@ -283,4 +289,21 @@ int ioring_device_enter(int fd, struct io_ring_enter *enter)
 	if (fake.interrupts)
 		fake.interrupts--;
 	return taken ? (int)taken : enter->wait_error;
+}
+
+int ioring_device_register(int fd, struct io_ring_register *arg)
+{
+	struct io_ring_quiesce *quiesce = (struct io_ring_quiesce *)(uintptr_t)arg->addr;
+
+	(void)fd;
+	if (arg->size != sizeof(*arg) || arg->opcode != IO_RING_REGISTER_QUIESCE || arg->nr != 1)
+		errx(1, "register: size %u, opcode %u, nr %u", arg->size, arg->opcode, arg->nr);
+	if (quiesce->timeout > INT64_MAX || quiesce->left)
+		return -EINVAL;
+	if (!fake.left)
+		return 0;
+	if (!fake.interrupts && !quiesce->timeout)
+		errx(1, "waits for ever for %u requests", fake.left);
+	quiesce->left = fake.left;
+	return fake.interrupts ? -EINTR : -ETIME;
 }

@@ -21,6 +21,7 @@
  * @take_limit: Takes at most so many entries at a time.
  * @enter_error: Taking an entry fails with this.
  * @interrupts: So many waits are ended by a signal.
+ * @left: So many requests do not end when the ring is quiesced.
  * @reverse: What is taken together completes in reverse order.
  * @max_transfer: Cuts reads and writes to so many bytes; 0 does not.
  * @corrupt: Writes turn over the first bit of what they write.
@@ -38,6 +39,7 @@ struct fake_device {
 	uint32_t		take_limit;
 	int			enter_error;
 	unsigned int		interrupts;
+	uint32_t		left;
 	bool			reverse;
 	uint32_t		max_transfer;
 	bool			corrupt;

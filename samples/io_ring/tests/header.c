@@ -4,7 +4,7 @@
 
 #include "header.h"
 
-#define NR_PREPS	6
+#define NR_PREPS	8
 
 static uint32_t queue_one_of_each(struct ioring *ring)
 {
@@ -33,6 +33,12 @@ static uint32_t queue_one_of_each(struct ioring *ring)
 		case 5:
 			ioring_prep_fsync(sqe, -1, IO_RING_FSYNC_DATASYNC);
 			break;
+		case 6:
+			ioring_prep_cancel(sqe, 1ULL << 40, IO_RING_CANCEL_ALL);
+			break;
+		case 7:
+			ioring_prep_cancel_fd(sqe, -1, 0);
+			break;
 		}
 	}
 	return nr;
@@ -60,11 +66,15 @@ static int use_a_ring(void)
 		return __LINE__;
 	if (!ioring_cqe_strerror(cqe, text, sizeof(text)) || ioring_cqe_field(cqe))
 		return __LINE__;
+	if (ioring_cqe_path(cqe) != IO_RING_PATH_INLINE)
+		return __LINE__;
 	for (nr = 0; (cqe = ioring_cqe_at(&ring, nr)); nr++)
 		if (cqe != ioring_cqe_at(&ring, nr))
 			return __LINE__;
 	ioring_cq_advance(&ring, nr);
 	if (nr != NR_PREPS || ioring_submit_and_wait(&ring, 0) || ioring_enter(&ring, 0, 0))
+		return __LINE__;
+	if (ioring_quiesce(&ring, 0))
 		return __LINE__;
 	ioring_exit(&ring);
 	return 0;

@@ -249,6 +249,12 @@ static void refusals_have_a_text(void)
 		    .error_limit = IO_RING_LIMIT_ENTRIES, .limit_need = 40000,
 		    .limit_have = 32768 },
 		  "entries: 40000 is above the limit 32768" },
+		{ -EINVAL,
+		  { .error_field = offsetof(struct io_ring_setup, max_workers),
+		    .error_limit = IO_RING_LIMIT_WORKERS, .limit_need = 33, .limit_have = 32 },
+		  "max_workers: 33 is above the limit 32" },
+		{ -EINVAL, { .error_field = offsetof(struct io_ring_setup, max_workers) },
+		  "max_workers: 1 (0x1): Invalid argument" },
 		{ -EINVAL, { .error_field = offsetof(struct io_ring_setup, flags) },
 		  "flags: 32 (0x20): Invalid argument" },
 		{ -EPERM,
@@ -265,7 +271,9 @@ static void refusals_have_a_text(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct io_ring_setup setup = { .entries = 40000, .flags = 1 << 5 };
+		struct io_ring_setup setup = {
+			.entries = 40000, .flags = 1 << 5, .max_workers = 1,
+		};
 
 		fake.setup_error = cases[i].error;
 		fake.refusal = cases[i].refusal;
@@ -315,6 +323,48 @@ static void every_byte_of_an_entry_has_a_name(void)
 	EXPECT(!strcmp(ioring_sqe_field_name(0), "opcode"));
 	EXPECT(!strcmp(ioring_sqe_field_name(63), "resv"));
 	EXPECT(!strcmp(ioring_op_name(IO_RING_OP_WRITE), "WRITE") && !ioring_op_name(255));
+	EXPECT(!strcmp(ioring_op_name(IO_RING_OP_CANCEL), "CANCEL"));
+}
+
+static void cancel_says_which(void)
+{
+	struct io_ring_sqe expected = { .opcode = IO_RING_OP_CANCEL };
+	struct io_ring_sqe sqe;
+
+	expected.addr = ~0ULL;
+	expected.op_flags = IO_RING_CANCEL_USERDATA | IO_RING_CANCEL_ALL;
+	ioring_prep_cancel(&sqe, ~0ULL, IO_RING_CANCEL_ALL);
+	EXPECT(!memcmp(&sqe, &expected, sizeof(sqe)));
+
+	expected = (struct io_ring_sqe){ .opcode = IO_RING_OP_CANCEL };
+	expected.fd = 5;
+	expected.op_flags = IO_RING_CANCEL_FD;
+	ioring_prep_cancel_fd(&sqe, 5, 0);
+	EXPECT(!memcmp(&sqe, &expected, sizeof(sqe)));
+}
+
+static void path_is_two_bits(void)
+{
+	struct io_ring_cqe cqe = { .flags = ~(3U << 9) };
+	unsigned int path;
+
+	EXPECT(ioring_cqe_path(&cqe) == IO_RING_PATH_INLINE);
+	for (path = IO_RING_PATH_POLLED; path <= IO_RING_PATH_DEVICE; path++) {
+		cqe.flags = path << 9;
+		EXPECT(ioring_cqe_path(&cqe) == path);
+	}
+}
+
+static void quiesce_counts_what_is_left(void)
+{
+	EXPECT(!ioring_init(&ring, 4));
+	EXPECT(ioring_quiesce(&ring, 0) == 0);
+	EXPECT(ioring_quiesce(&ring, UINT64_MAX) == -EINVAL);
+	fake.left = 3;
+	EXPECT(ioring_quiesce(&ring, 1000) == 3);
+	fake.interrupts = 1;
+	EXPECT(ioring_quiesce(&ring, 0) == 3);
+	ioring_exit(&ring);
 }
 
 static void header_works_in_c11(void)
@@ -349,6 +399,9 @@ static const struct {
 	TEST(refused_setup_can_be_tried_again),
 	TEST(rejected_field_is_named),
 	TEST(every_byte_of_an_entry_has_a_name),
+	TEST(cancel_says_which),
+	TEST(path_is_two_bits),
+	TEST(quiesce_counts_what_is_left),
 	TEST(header_works_in_c11),
 	TEST(header_works_in_cxx17),
 };

@@ -19,7 +19,13 @@ const ABI: &str = include_str!("../../../rust/abi.rs");
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 4] = ["ENTER_FLAGS", "FEATURES", "SETUP_FLAGS", "SQE_WORDS"];
+const RUST_ONLY: [&str; 5] = [
+    "CANCEL_FLAGS",
+    "ENTER_FLAGS",
+    "FEATURES",
+    "SETUP_FLAGS",
+    "SQE_WORDS",
+];
 
 /// The name in C, without `IO_RING_`, and the value in Rust.
 type Constant = (&'static str, u64);
@@ -33,13 +39,16 @@ macro_rules! constants {
 fn constants() -> Vec<Constant> {
     constants!(
         ABI_VERSION IOC_MAGIC QUERY SETUP ENTER REGISTER MAX_ENTRIES MAX_CQ_ENTRIES MAX_REQUESTS
-        OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_READ OP_WRITE OP_SUPPORTED FSYNC_DATASYNC
-        CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK SQ_CQ_OVERFLOW
-        SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_FORK_SHARED
-        SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
+        MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
+        FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
+        CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK CQE_PATH_SHIFT CQE_PATH_MASK
+        PATH_INLINE PATH_POLLED PATH_WORKER PATH_DEVICE SQ_CQ_OVERFLOW
+        SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND
+        SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
+        REGISTER_QUIESCE
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
         NO_FIELD LIMIT_NONE LIMIT_ENTRIES LIMIT_CQ_ENTRIES LIMIT_REQUESTS LIMIT_MEMORY
-        LIMIT_DISABLED
+        LIMIT_DISABLED LIMIT_WORKERS
         OFF_REGION OFF_CQ_REGION OFF_SQES
     )
     .to_vec()
@@ -85,14 +94,16 @@ fn structures() -> Vec<Structure> {
         structure!("cq_offsets", abi::CqOffsets: head tail ring_mask ring_entries overflow cqes
             flags resv),
         structure!("setup", abi::Setup: size flags entries cq_entries requests error_field
-            error_limit resv limit_need limit_have features region_size sqes_offset sqes_size
+            error_limit max_workers limit_need limit_have features region_size sqes_offset sqes_size
             sq_off cq_off),
         structure!("enter", abi::Enter: to_submit min_complete flags wait_error error_field clock
             timeout min_wait sigmask),
         structure!("register", abi::Register: size opcode flags error_field addr nr resv),
+        structure!("quiesce", abi::Quiesce: timeout left resv),
         structure!("op_info", abi::OpInfo: opcode flags sqe_flags resv op_flags fields),
         structure!("query", abi::Query: size abi_version ops ops_len ops_max features setup_flags
-            enter_flags max_entries max_cq_entries max_requests disabled error_field resv),
+            enter_flags max_entries max_cq_entries max_requests disabled error_field
+            max_workers),
     ]
 }
 
@@ -323,6 +334,7 @@ fn made_up_constants_are_made_of_all_parts() {
     };
     assert_eq!(u64::from(abi::SETUP_FLAGS), all("SETUP_"));
     assert_eq!(u64::from(abi::ENTER_FLAGS), all("ENTER_"));
+    assert_eq!(u64::from(abi::CANCEL_FLAGS), all("CANCEL_"));
     assert_eq!(abi::FEATURES, all("FEAT_"));
     assert_eq!(abi::SQE_WORDS * size_of::<u64>(), size_of::<abi::Sqe>());
 }

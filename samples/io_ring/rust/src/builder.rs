@@ -55,6 +55,12 @@ impl Builder {
         self
     }
 
+    /// Asks for at most that many worker threads, instead of as many as the administrator allows.
+    pub fn max_workers(mut self, max_workers: u32) -> Self {
+        self.setup.max_workers = max_workers;
+        self
+    }
+
     /// Cuts sizes to the limits instead of failing.
     pub fn clamp(self) -> Self {
         self.flag(abi::SETUP_CLAMP)
@@ -63,6 +69,11 @@ impl Builder {
     /// Ends a submission at the first entry that the kernel rejects.
     pub fn stop_on_reject(self) -> Self {
         self.flag(abi::SETUP_STOP_ON_REJECT)
+    }
+
+    /// Gives the ring to the process that submits first, and to the next one when that is gone.
+    pub fn rebind(self) -> Self {
+        self.flag(abi::SETUP_REBIND)
     }
 
     /// Lets child processes keep the mapping, so that they can take completions.
@@ -104,6 +115,7 @@ mod tests {
         let setup = Builder::new(8).setup;
         assert_eq!((setup.size, setup.flags, setup.entries), (136, 1 << 16, 8));
         assert_eq!((setup.cq_entries, setup.requests), (0, 0));
+        assert_eq!(setup.max_workers, 0);
 
         let setup = Builder::new(8)
             .index_array()
@@ -116,6 +128,8 @@ mod tests {
         );
         let setup = Builder::new(1).clamp().stop_on_reject().fork_shared().setup;
         assert_eq!(setup.flags, 0xc001_0010);
+        let setup = Builder::new(1).rebind().max_workers(5).setup;
+        assert_eq!((setup.flags, setup.max_workers), (0x2001_0000, 5));
     }
 
     #[test]

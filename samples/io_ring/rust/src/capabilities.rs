@@ -41,6 +41,8 @@ pub struct Capabilities {
     pub max_cq_entries: u32,
     /// Largest number of requests under way.
     pub max_requests: u32,
+    /// Largest number of worker threads of a ring.
+    pub max_workers: u32,
     /// Whether the administrator switched rings off for this caller.
     pub disabled: bool,
     /// One element for each opcode from 0 on, also for those that do not exist.
@@ -85,6 +87,7 @@ impl Capabilities {
             max_entries: query.max_entries,
             max_cq_entries: query.max_cq_entries,
             max_requests: query.max_requests,
+            max_workers: query.max_workers,
             disabled: query.disabled != 0,
             operations,
         })

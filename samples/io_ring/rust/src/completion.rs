@@ -49,6 +49,16 @@ impl Completion {
         })
     }
 
+    /// How the request came to its result.
+    pub const fn path(&self) -> CompletionPath {
+        match (self.0.flags >> abi::CQE_PATH_SHIFT) & abi::CQE_PATH_MASK {
+            abi::PATH_POLLED => CompletionPath::Polled,
+            abi::PATH_WORKER => CompletionPath::Worker,
+            abi::PATH_DEVICE => CompletionPath::Device,
+            _ => CompletionPath::Inline,
+        }
+    }
+
     /// Name of the field of [`abi::Sqe`] that made the kernel refuse the request; `None` if it was
     /// not refused.
     pub fn rejected_field(&self) -> Option<&'static str> {
@@ -57,6 +67,19 @@ impl Completion {
         }
         abi::Sqe::field_at((self.0.flags >> abi::CQE_FIELD_SHIFT) & abi::CQE_FIELD_MASK)
     }
+}
+
+/// How a request came to its result; see [`Completion::path`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CompletionPath {
+    /// The thread that submitted it did all of it, or refused it.
+    Inline,
+    /// It waited until its file was ready.
+    Polled,
+    /// A worker thread did what would have blocked.
+    Worker,
+    /// The file took it and finished it later.
+    Device,
 }
 
 /// Why a request failed.
@@ -222,6 +245,16 @@ mod tests {
         };
         assert_eq!(Completion(cqe(0, -5, 0)).result(), Err(error));
         assert!(error.to_string().starts_with("request failed: "));
+    }
+
+    #[test]
+    fn the_path_is_two_bits() {
+        use CompletionPath::{Device, Inline, Polled, Worker};
+
+        for (bits, path) in [(0, Inline), (1, Polled), (2, Worker), (3, Device)] {
+            assert_eq!(Completion(cqe(0, 0, bits << 9)).path(), path);
+            assert_eq!(Completion(cqe(0, 0, !(3 << 9) | (bits << 9))).path(), path);
+        }
     }
 
     #[test]

@@ -43,6 +43,10 @@ impl Argument for abi::Enter {
     const NUMBER: u32 = abi::ENTER;
 }
 
+impl Argument for abi::Register {
+    const NUMBER: u32 = abi::REGISTER;
+}
+
 struct Request<'a, T>(&'a mut T);
 
 // SAFETY: The number and the structure belong together by `Argument`; the kernel reads and writes

@@ -51,6 +51,8 @@ pub enum Call {
     Enter,
     /// `IO_RING_ENTER`, while waiting after it had taken entries.
     Wait,
+    /// `IO_RING_REGISTER` to quiesce the ring.
+    Quiesce,
 }
 
 /// A limit that a ring would have exceeded.
@@ -169,6 +171,7 @@ impl fmt::Display for Call {
             Self::Map => "mapping the ring",
             Self::Enter => "IO_RING_ENTER",
             Self::Wait => "waiting in IO_RING_ENTER",
+            Self::Quiesce => "quiescing the ring",
         })
     }
 }
@@ -180,6 +183,7 @@ impl fmt::Display for Limit {
             abi::LIMIT_CQ_ENTRIES => "completion entries",
             abi::LIMIT_REQUESTS => "request slots",
             abi::LIMIT_MEMORY => "bytes of memory",
+            abi::LIMIT_WORKERS => "worker threads",
             abi::LIMIT_DISABLED => {
                 return f.write_str("the administrator switched rings off (parameter \"disabled\")")
             }
@@ -214,8 +218,8 @@ fn call_hint(call: Call, errno: Errno) -> Option<&'static str> {
         (Call::Enter, rustix::io::Errno::BUSY) => {
             Some("every request slot is in use: take completions first")
         }
-        (Call::Enter, rustix::io::Errno::PERM) => {
-            Some("only the process that made the ring may submit, with the credentials it had then")
+        (Call::Enter | Call::Quiesce, rustix::io::Errno::PERM) => {
+            Some("only the process of the ring may do that, with the credentials it had at first")
         }
         (Call::Enter, rustix::io::Errno::OVERFLOW) => {
             Some("the submission tail or completion head in the ring memory is out of range")
@@ -261,6 +265,10 @@ mod tests {
         let text = setup(22, 8, (abi::LIMIT_ENTRIES, 40_000, 32_768));
         assert!(text.starts_with("IO_RING_SETUP: "), "{text}");
         let end = ": field entries: 40000 submission entries wanted, 32768 allowed";
+        assert!(text.ends_with(end), "{text}");
+
+        let text = setup(22, 28, (abi::LIMIT_WORKERS, 33, 32));
+        let end = ": field max_workers: 33 worker threads wanted, 32 allowed";
         assert!(text.ends_with(end), "{text}");
 
         let text = setup(12, abi::NO_FIELD, (abi::LIMIT_MEMORY, 4096, 0));

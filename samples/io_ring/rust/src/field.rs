@@ -39,8 +39,8 @@ fields!(abi::Sqe: opcode flags ioprio fd off addr len op_flags user_data buf_ind
     file_index addr3 resv);
 
 #[cfg(feature = "std")]
-fields!(abi::Setup: size flags entries cq_entries requests error_field error_limit resv limit_need
-    limit_have features region_size sqes_offset sqes_size sq_off cq_off);
+fields!(abi::Setup: size flags entries cq_entries requests error_field error_limit
+    max_workers limit_need limit_have features region_size sqes_offset sqes_size sq_off cq_off);
 
 #[cfg(feature = "std")]
 fields!(abi::Enter: to_submit min_complete flags wait_error error_field clock timeout min_wait
@@ -48,7 +48,10 @@ fields!(abi::Enter: to_submit min_complete flags wait_error error_field clock ti
 
 #[cfg(feature = "std")]
 fields!(abi::Query: size abi_version ops ops_len ops_max features setup_flags enter_flags
-    max_entries max_cq_entries max_requests disabled error_field resv);
+    max_entries max_cq_entries max_requests disabled error_field max_workers);
+
+#[cfg(feature = "std")]
+fields!(abi::Register: size opcode flags error_field addr nr resv);
 
 #[cfg(test)]
 mod tests {
@@ -77,5 +80,6 @@ mod tests {
         assert_eq!(abi::Setup::field_at(100), Some("sq_off"));
         assert_eq!(abi::Enter::field_at(24), Some("timeout"));
         assert_eq!(abi::Query::field_at(8), Some("ops"));
+        assert_eq!(abi::Register::field_at(16), Some("addr"));
     }
 }

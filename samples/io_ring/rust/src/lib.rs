@@ -56,7 +56,7 @@ mod region;
 mod sqe;
 mod submission;
 
-pub use completion::{Completion, CompletionQueue, Completions, RequestError};
+pub use completion::{Completion, CompletionPath, CompletionQueue, Completions, RequestError};
 pub use errno::Errno;
 pub use region::{LayoutError, Region};
 pub use sqe::{IoVec, Sqe, CURRENT_POSITION};

@@ -31,6 +31,7 @@ pub struct Ring {
     submission: SubmissionQueue,
     completion: CompletionQueue,
     requests: u32,
+    max_workers: u32,
     features: u64,
     // Dropped in this order: the descriptor is the last thing that keeps the ring alive.
     _mapping: Mapping,
@@ -69,6 +70,7 @@ impl Ring {
             submission: SubmissionQueue::new(region, &setup)?,
             completion: CompletionQueue::new(region, &setup)?,
             requests: setup.requests,
+            max_workers: setup.max_workers,
             features: setup.features,
             _mapping: mapping,
             fd,
@@ -159,6 +161,40 @@ impl Ring {
         .map(|_| ())
     }
 
+    /// Cancels everything that is under way and waits until it has ended, at most for `timeout`.
+    ///
+    /// Returns how many requests are still under way: 0, or more if the time was up or a signal
+    /// came first. With 0 the kernel holds no file of the ring's requests any more, and touches none
+    /// of their buffers. Completions remain to be taken.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the ring is another process's or the credentials have changed.
+    pub fn quiesce(&self, timeout: Option<Duration>) -> Result<u32, Error> {
+        let mut quiesce = abi::Quiesce {
+            timeout: timeout.map_or(0, nanoseconds),
+            ..abi::Quiesce::default()
+        };
+        let mut register = abi::Register {
+            size: size_of::<abi::Register>() as u32,
+            opcode: abi::REGISTER_QUIESCE,
+            addr: (&raw mut quiesce).expose_provenance() as u64,
+            nr: 1,
+            ..abi::Register::default()
+        };
+        let early = [rustix::io::Errno::TIME, rustix::io::Errno::INTR].map(Errno::from);
+        // SAFETY: `addr` is valid for reading and writing what the opcode takes.
+        match unsafe { device::call(&self.fd, &mut register) } {
+            Ok(_) => Ok(0),
+            Err(errno) if early.contains(&errno) => Ok(quiesce.left),
+            Err(errno) => Err(Error::blaming::<abi::Register>(
+                Call::Quiesce,
+                errno,
+                register.error_field,
+            )),
+        }
+    }
+
     fn call_enter(&self, mut enter: abi::Enter) -> Result<Entered, Error> {
         // SAFETY: The argument has no addresses in it; whoever made the entries answered for them.
         let taken = unsafe { device::call(&self.fd, &mut enter) }
@@ -198,6 +234,11 @@ impl Ring {
     /// Number of requests that may be under way, completions that wait for room included.
     pub fn requests(&self) -> u32 {
         self.requests
+    }
+
+    /// Number of worker threads that the ring may have at a time.
+    pub fn max_workers(&self) -> u32 {
+        self.max_workers
     }
 
     /// What this ring does: `abi::FEAT_*` bits.

@@ -24,13 +24,13 @@ pub struct IoVec {
 ///
 /// # Safety of the constructors
 ///
-/// All but [`nop`](Sqe::nop) are unsafe to call, since the kernel uses what they name after the
+/// All but [`nop`](Sqe::nop), [`cancel`](Sqe::cancel) and [`cancel_any`](Sqe::cancel_any) are unsafe to call, since the kernel uses what they name after the
 /// call has returned. The caller must make sure that
 ///
 /// * the descriptor is open until the entry has been submitted;
 /// * buffers are valid, and used by nobody else in a way that conflicts, until the completion has
-///   been read or the `Ring` has been dropped and its descriptor was neither duplicated nor
-///   inherited;
+///   been read, `Ring::quiesce` has answered 0, or the `Ring` has been dropped and its descriptor
+///   was neither duplicated nor inherited;
 /// * arrays of [`IoVec`] are valid until the entry has been submitted.
 #[derive(Debug)]
 #[must_use = "an entry does nothing until it is pushed and submitted"]
@@ -124,6 +124,27 @@ impl Sqe {
             op_flags,
             ..abi::Sqe::default()
         })
+    }
+
+    /// Cancels a request that waits, by its [`user_data`](Self::user_data).
+    ///
+    /// With [`abi::CANCEL_ALL`] as [`op_flags`](Self::op_flags) it cancels all that have it.
+    ///
+    /// ```
+    /// let sqe = io_ring::Sqe::cancel(42);
+    /// assert_eq!(sqe.as_raw().addr, 42);
+    /// ```
+    pub fn cancel(user_data: u64) -> Self {
+        Self(abi::Sqe {
+            opcode: abi::OP_CANCEL,
+            addr: user_data,
+            ..abi::Sqe::default()
+        })
+    }
+
+    /// Cancels all requests that wait.
+    pub fn cancel_any() -> Self {
+        Self::cancel(0).op_flags(abi::CANCEL_ANY)
     }
 
     /// Takes an entry as it is, for operations and fields that have no constructor here.
@@ -236,6 +257,16 @@ mod tests {
         // SAFETY: The entry is not submitted.
         let write = unsafe { Sqe::write(1, huge, 0) };
         assert_eq!(write.as_raw().len, u32::MAX);
+    }
+
+    #[test]
+    fn cancels_say_which() {
+        let one = Sqe::cancel(u64::MAX);
+        assert_eq!((one.as_raw().opcode, one.as_raw().addr), (14, u64::MAX));
+        assert_eq!((one.as_raw().op_flags, one.as_raw().fd), (0, 0));
+        let any = Sqe::cancel_any();
+        assert_eq!((any.as_raw().opcode, any.as_raw().addr), (14, 0));
+        assert_eq!(any.as_raw().op_flags, 4);
     }
 
     #[test]
