@@ -8,7 +8,6 @@
 
 #include "ring.h"
 
-#define MAX_WORKERS 32	/* worker threads that a ring may have */
 #define SOON 1000	/* milliseconds in which everything that is due happens */
 #define A_WHILE 100	/* milliseconds in which what is not due would show */
 

@@ -80,7 +80,6 @@ static void owner_start(struct __test_metadata *_metadata, struct owner *owner)
 	owner->ring.region = mmap(NULL, owner->ring.setup.region_size, PROT_READ | PROT_WRITE,
 				  MAP_SHARED, owner->ring.fd, IO_RING_OFF_REGION);
 	ASSERT_NE(MAP_FAILED, owner->ring.region);
-	ASSERT_TRUE(await_workers(owner->pid, READS, SOON));
 	sleep_ms(A_WHILE);
 	ASSERT_EQ(0, ring_ready(&owner->ring));
 }

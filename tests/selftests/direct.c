@@ -80,7 +80,7 @@ static void expect_chunks(struct __test_metadata *_metadata, const struct ring *
 
 		ASSERT_TRUE(ring_pop(ring, &cqe));
 		EXPECT_EQ(CHUNK, cqe.res);
-		EXPECT_EQ(0, cqe.flags);
+		EXPECT_EQ(CQE_VIA(IO_RING_PATH_DEVICE), cqe.flags);
 		ASSERT_LT(cqe.user_data, depth);
 		EXPECT_EQ(0, seen & (1ULL << cqe.user_data));
 		seen |= 1ULL << cqe.user_data;

@@ -56,15 +56,20 @@ static long to_number(const char *text)
 	return end == text || (*end && *end != '\n') ? -EINVAL : value;
 }
 
+long number_read(const char *path)
+{
+	char text[32];
+	int error = text_read(path, text, sizeof(text));
+
+	return error ? error : to_number(text);
+}
+
 long counter(const char *name)
 {
 	char path[64];
-	char text[32];
-	int error;
 
 	snprintf(path, sizeof(path), COUNTER_DIR "/%s", name);
-	error = text_read(path, text, sizeof(text));
-	return error ? error : to_number(text);
+	return number_read(path);
 }
 
 const char *counters_busy(void)

@@ -7,11 +7,16 @@
 
 #define PARAM_DISABLED "/sys/module/io_ring/parameters/disabled"
 #define PARAM_GROUP "/sys/module/io_ring/parameters/group"
+#define PARAM_MAX_WORKERS "/sys/module/io_ring/parameters/max_workers"
+#define PARAM_MAX_USER_WORKERS "/sys/module/io_ring/parameters/max_user_workers"
 
 /* Functions that return int give -errno on failure. */
 
 int text_read(const char *path, char *text, size_t size);
 int text_write(const char *path, const char *text);
+
+/* The number in a file of sysfs or debugfs. */
+long number_read(const char *path);
 
 /* One of the module-wide counters in debugfs. */
 long counter(const char *name);

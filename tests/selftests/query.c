@@ -6,6 +6,7 @@
 #include <kselftest_harness.h>
 
 #include "files.h"
+#include "module.h"
 #include "ring.h"
 
 #define MAX_OPS 256
@@ -37,7 +38,8 @@ static void expect_this_abi(struct __test_metadata *_metadata, const struct io_r
 {
 	const __u32 setup_flags = IO_RING_SETUP_CQSIZE | IO_RING_SETUP_CLAMP |
 				  IO_RING_SETUP_SUBMIT_ALL | IO_RING_SETUP_NO_SQARRAY |
-				  IO_RING_SETUP_FORK_SHARED | IO_RING_SETUP_STOP_ON_REJECT;
+				  IO_RING_SETUP_REBIND | IO_RING_SETUP_FORK_SHARED |
+				  IO_RING_SETUP_STOP_ON_REJECT;
 	const __u64 features = IO_RING_FEAT_SINGLE_MMAP | IO_RING_FEAT_NODROP |
 			       IO_RING_FEAT_SUBMIT_STABLE | IO_RING_FEAT_RW_CUR_POS;
 
@@ -51,7 +53,7 @@ static void expect_this_abi(struct __test_metadata *_metadata, const struct io_r
 	EXPECT_EQ(IO_RING_MAX_CQ_ENTRIES, q->max_cq_entries);
 	EXPECT_EQ(IO_RING_MAX_REQUESTS, q->max_requests);
 	EXPECT_EQ(0, q->disabled);
-	EXPECT_EQ(0, q->resv);
+	EXPECT_EQ(number_read(PARAM_MAX_WORKERS), q->max_workers);
 }
 
 TEST_F(query, describes_this_abi)
@@ -78,7 +80,7 @@ static const struct {
 } must_be_zero[] = {
 	OUTPUT(abi_version), OUTPUT(ops_max), OUTPUT(features), OUTPUT(setup_flags),
 	OUTPUT(enter_flags), OUTPUT(max_entries), OUTPUT(max_cq_entries), OUTPUT(max_requests),
-	OUTPUT(disabled), OUTPUT(error_field), OUTPUT(resv),
+	OUTPUT(disabled), OUTPUT(error_field), OUTPUT(max_workers),
 };
 
 TEST_F(query, blames_outputs_that_are_not_zero)

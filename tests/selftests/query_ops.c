@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN(ops)
 
 static const __u8 listed[] = {
 	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
-	IO_RING_OP_FSYNC, IO_RING_OP_READ, IO_RING_OP_WRITE,
+	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
 };
 
 static bool is_listed(unsigned int opcode)
@@ -80,7 +80,7 @@ static bool is_listed(unsigned int opcode)
 	return memchr(listed, opcode, sizeof(listed));
 }
 
-/* A request that would have an effect on the file or on the buffer. */
+/* A request that is right; transfers have an effect on the file or on the buffer. */
 static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 {
 	struct io_ring_sqe sqe = sqe_nop(COOKIE);
@@ -95,6 +95,9 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 	} else if (opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV) {
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
+	} else if (opcode == IO_RING_OP_CANCEL) {
+		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
+			       IO_RING_CANCEL_OP;
 	}
 	return sqe;
 }
@@ -178,7 +181,10 @@ TEST_F(ops, work_when_they_are_right)
 		EXPECT_EQ(transfers ? (int)sizeof(self->bench.buffer) : 0, cqe.res) {
 			TH_LOG("opcode %u", listed[i]);
 		}
-		EXPECT_EQ(0, cqe.flags);
+		EXPECT_EQ(listed[i] == IO_RING_OP_FSYNC ? CQE_VIA(IO_RING_PATH_WORKER) : 0,
+			  cqe.flags) {
+			TH_LOG("opcode %u", listed[i]);
+		}
 		EXPECT_EQ(COOKIE, cqe.user_data);
 	}
 	/* The oracle of the rejection tests sees such an effect. */
@@ -225,8 +231,8 @@ TEST_F(ops, reject_each_unknown_op_flag)
 		for (unsigned int bit = 0; bit < 32; bit++) {
 			struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
 
-			sqe.op_flags = 1U << bit;
-			if (!(self->info[listed[i]].op_flags & sqe.op_flags))
+			sqe.op_flags |= 1U << bit;
+			if (!(self->info[listed[i]].op_flags & (1U << bit)))
 				expect_rejected(_metadata, &self->bench, &sqe, OP_FLAGS);
 		}
 	}

@@ -137,6 +137,22 @@ int ring_enter(const struct ring *ring, __u32 to_submit, __u32 min_complete)
 	return ring_enter_fd(ring->fd, &args);
 }
 
+int ring_quiesce(const struct ring *ring, __u64 timeout, __u32 *left)
+{
+	struct io_ring_quiesce quiesce = { .timeout = timeout };
+	struct io_ring_register args = {
+		.size = sizeof(args),
+		.opcode = IO_RING_REGISTER_QUIESCE,
+		.addr = (uintptr_t)&quiesce,
+		.nr = 1,
+	};
+	int error = ioctl(ring->fd, IO_RING_REGISTER, &args) < 0 ? -errno : 0;
+
+	if (left)
+		*left = quiesce.left;
+	return error;
+}
+
 __u32 ring_ready(const struct ring *ring)
 {
 	return ring_load(ring, ring->setup.cq_off.tail) - ring_load(ring, ring->setup.cq_off.head);
@@ -188,6 +204,17 @@ struct io_ring_sqe sqe_fsync(int fd, __u64 off, __u32 len, __u32 flags)
 		.off = off,
 		.len = len,
 		.op_flags = flags,
+	};
+}
+
+struct io_ring_sqe sqe_cancel(__u32 flags, __u64 user_data, int fd, __u32 opcode)
+{
+	return (struct io_ring_sqe) {
+		.opcode = IO_RING_OP_CANCEL,
+		.op_flags = flags,
+		.addr = user_data,
+		.fd = fd,
+		.len = opcode,
 	};
 }
 

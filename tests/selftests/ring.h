@@ -47,12 +47,21 @@ int ring_enter_fd(int fd, struct io_ring_enter *args);
 __u32 ring_ready(const struct ring *ring);
 bool ring_pop(const struct ring *ring, struct io_ring_cqe *cqe);
 
+/* Cancel all and wait, for so many nanoseconds if not 0; left may be NULL. */
+int ring_quiesce(const struct ring *ring, __u64 timeout, __u32 *left);
+
 /* Push one entry, submit it and wait for its completion on an otherwise idle ring. */
 int ring_run(const struct ring *ring, const struct io_ring_sqe *sqe, struct io_ring_cqe *cqe);
 
 struct io_ring_sqe sqe_nop(__u64 user_data);
 struct io_ring_sqe sqe_rw(__u8 opcode, int fd, const void *addr, __u32 len, __u64 off);
 struct io_ring_sqe sqe_fsync(int fd, __u64 off, __u32 len, __u32 flags);
+
+/* Cancels what meets the criteria of the IO_RING_CANCEL_* bits; the others are to be 0. */
+struct io_ring_sqe sqe_cancel(__u32 flags, __u64 user_data, int fd, __u32 opcode);
+
+/* The flags of a completion that came that way and was not rejected. */
+#define CQE_VIA(path) ((__u32)(path) << IO_RING_CQE_PATH_SHIFT)
 
 /* The field that a rejected completion blames, or -1 if it was not rejected. */
 int cqe_rejected_field(const struct io_ring_cqe *cqe);

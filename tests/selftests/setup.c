@@ -80,6 +80,7 @@ static void expect_invalid(struct __test_metadata *_metadata, int control,
 	EXPECT_EQ(wanted->entries, s.entries);
 	EXPECT_EQ(wanted->cq_entries, s.cq_entries);
 	EXPECT_EQ(wanted->requests, s.requests);
+	EXPECT_EQ(wanted->max_workers, s.max_workers);
 }
 
 TEST_F(setup, smallest_size_is_that_of_the_structure)
@@ -156,8 +157,7 @@ TEST_F(setup, fields_that_must_be_zero)
 		unsigned int bits;
 	} fields[] = {
 		{ "error_field", AT(error_field), 32 }, { "error_limit", AT(error_limit), 32 },
-		{ "resv", AT(resv), 32 }, { "limit_need", AT(limit_need), 64 },
-		{ "limit_have", AT(limit_have), 64 },
+		{ "limit_need", AT(limit_need), 64 }, { "limit_have", AT(limit_have), 64 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -178,8 +178,8 @@ TEST_F(setup, fields_that_must_be_zero)
 TEST_F(setup, each_flag)
 {
 	const __u32 known = IO_RING_SETUP_CLAMP | IO_RING_SETUP_SUBMIT_ALL |
-			    IO_RING_SETUP_NO_SQARRAY | IO_RING_SETUP_FORK_SHARED |
-			    IO_RING_SETUP_STOP_ON_REJECT;
+			    IO_RING_SETUP_NO_SQARRAY | IO_RING_SETUP_REBIND |
+			    IO_RING_SETUP_FORK_SHARED | IO_RING_SETUP_STOP_ON_REJECT;
 
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		struct io_ring_setup s = self->s;
@@ -279,6 +279,7 @@ TEST_F(setup, success_describes_the_ring)
 	EXPECT_EQ(4, self->s.entries);
 	EXPECT_EQ(8, self->s.cq_entries);
 	EXPECT_EQ(8, self->s.requests);
+	EXPECT_EQ(number_read(PARAM_MAX_WORKERS), self->s.max_workers);
 	EXPECT_EQ(0, self->s.error_field);
 	EXPECT_EQ(0, self->s.error_limit);
 	EXPECT_EQ(0, self->s.limit_need);
