@@ -62,6 +62,7 @@ use crate::{
             Position, //
         },
         layout::Layout,
+        sizes::Sizes,
         submission::SubmissionQueue, //
     },
     submit::{
@@ -69,6 +70,7 @@ use crate::{
         Submitted,
         Submitter, //
     },
+    users::Users,
     wait::{
         self,
         terms::Terms, //
@@ -144,7 +146,7 @@ impl Context {
     pub(crate) fn new(
         driver: &Arc<Driver>,
         layout: Layout,
-        requests: u32,
+        sizes: &Sizes,
         flags: u32,
     ) -> Result<Arc<Self>> {
         let owner = Owner::current()?;
@@ -155,12 +157,14 @@ impl Context {
             OnReject::Continue
         };
         let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
+        let requests = sizes.requests as usize;
         let pool = Pool::new(
-            requests as usize,
+            requests,
             || IoSlot::new(Request::default()),
             CompletionQueue::new(&mem, &layout)?,
-            Shared::new(&mem, &layout, requests as usize),
+            Shared::new(&mem, &layout, requests),
         )?;
+        let user = Users::current(&driver.users)?;
         let counted = Counted::new(driver.clone(), mem.len(), pool.len());
         Arc::pin_init(
             try_pin_init!(Self {
@@ -168,7 +172,7 @@ impl Context {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
                 submitter <- InterruptibleMutex::new(submitter),
-                workers: Workers::new(driver.clone())?,
+                workers: Workers::new(driver.clone(), user, sizes.max_workers as usize)?,
                 pool,
                 sq_head: Atomic::new(0),
                 sq_dropped: Atomic::new(0),
@@ -334,6 +338,12 @@ impl Context {
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         seq_print!(out, "io_ring-workers:\t{}\n", self.workers.live());
+        seq_print!(out, "io_ring-max_workers:\t{}\n", self.workers.limit());
+        seq_print!(
+            out,
+            "io_ring-user_workers:\t{}\n",
+            self.workers.user().workers()
+        );
         seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
     }
 }

@@ -46,9 +46,27 @@ static int group = -1;
 module_param(group, int, 0644);
 MODULE_PARM_DESC(group, "group id that may set up rings when disabled=1 (default -1: none)");
 
+static unsigned int max_workers = 32;
+module_param(max_workers, uint, 0644);
+MODULE_PARM_DESC(max_workers, "most worker threads of a ring, 2 to 256 (default 32)");
+
+static unsigned int max_user_workers = 1024;
+module_param(max_user_workers, uint, 0644);
+MODULE_PARM_DESC(max_user_workers, "most worker threads of all rings of a user (default 1024)");
+
 unsigned int io_ring_param_mode(void)
 {
 	return mode;
+}
+
+unsigned int io_ring_param_max_workers(void)
+{
+	return READ_ONCE(max_workers);
+}
+
+unsigned int io_ring_param_max_user_workers(void)
+{
+	return READ_ONCE(max_user_workers);
 }
 
 /* @asking: the answer is only wanted, nothing is done with the privilege. */

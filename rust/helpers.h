@@ -18,6 +18,8 @@
 
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
+unsigned int io_ring_param_max_workers(void);
+unsigned int io_ring_param_max_user_workers(void);
 bool io_ring_may_setup(bool asking);
 
 /* Files. */

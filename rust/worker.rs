@@ -11,10 +11,10 @@
 //!
 //! # Threads
 //!
-//! A thread is made when a request is queued and no thread is idle, up to [`MAX_THREADS`] for a
-//! ring. One that has been idle for [`IDLE_LIMIT`] leaves. Making threads is the submitter's
-//! business, since a thread joins the process that makes it. If none can be made and there is none,
-//! the queued requests complete with the reason.
+//! A thread is made when a request is queued and no thread is idle, as long as the ring and the user
+//! may have one more. One that has been idle for [`IDLE_LIMIT`] leaves. Making threads is the
+//! submitter's business, since a thread joins the process that makes it. If none can be made and
+//! there is none, the queued requests complete with the reason.
 //!
 //! # Locks
 //!
@@ -45,6 +45,7 @@ use crate::{
         self,
         Requests, //
     },
+    users::User, //
 };
 use kernel::{
     new_spinlock,
@@ -59,15 +60,13 @@ use kernel::{
     },
 };
 
-/// Most threads of one ring.
-pub(crate) const MAX_THREADS: usize = 32;
-
 /// How long an idle thread stays, in milliseconds.
 const IDLE_LIMIT: u32 = 5000;
 
 struct State {
     queue: Chain<Requests>,
-    threads: [Option<Arc<WorkerThread<Workers>>>; MAX_THREADS],
+    /// As many places as there may be threads.
+    threads: KVec<Option<Arc<WorkerThread<Workers>>>>,
     busy: usize,
     live: usize,
     shut_down: bool,
@@ -85,16 +84,25 @@ pub(crate) struct Workers {
     queued: Atomic<usize>,
     ending: Atomic<usize>,
     driver: Arc<Driver>,
+    user: Arc<User>,
 }
 
 impl Workers {
-    /// No thread, and nothing to do.
-    pub(crate) fn new(driver: Arc<Driver>) -> Result<Arc<Self>> {
+    /// No thread, and nothing to do. There may be up to `limit` threads, which count for `user`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(driver: Arc<Driver>, user: Arc<User>, limit: usize) -> Result<Arc<Self>> {
+        let mut threads = KVec::with_capacity(limit, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..limit {
+            threads.push(None, GFP_KERNEL_ACCOUNT)?;
+        }
         Arc::pin_init(
             pin_init!(Self {
                 state <- new_spinlock!(State {
                     queue: Chain::new(),
-                    threads: [const { None }; MAX_THREADS],
+                    threads,
                     busy: 0,
                     live: 0,
                     shut_down: false,
@@ -103,6 +111,7 @@ impl Workers {
                 queued: Atomic::new(0),
                 ending: Atomic::new(0),
                 driver,
+                user,
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -142,7 +151,7 @@ impl Workers {
             let Some(number) = free.filter(|_| !enough) else {
                 return;
             };
-            match WorkerThread::spawn(this.clone(), number, c"io_ring_worker") {
+            match Self::make_thread(this, number) {
                 Ok(handle) => this.add(handle),
                 Err(reason) => {
                     if live == 0 {
@@ -152,6 +161,14 @@ impl Workers {
                 }
             }
         }
+    }
+
+    fn make_thread(this: &Arc<Self>, number: usize) -> Result<Arc<WorkerThread<Self>>> {
+        if !this.user.take() {
+            return Err(EAGAIN);
+        }
+        WorkerThread::spawn(this.clone(), number, c"io_ring_worker")
+            .inspect_err(|_| this.user.give_back())
     }
 
     /// Enters a new thread. Only the submitter makes threads, so its place is still free.
@@ -235,7 +252,7 @@ impl Workers {
         state.shut_down = true;
         drop(state);
         self.cancel_queued(ECANCELED);
-        for number in 0..MAX_THREADS {
+        for number in 0..self.limit() {
             let mut state = self.state.lock();
             let thread = state.threads.get_mut(number).and_then(Option::take);
             if thread.is_some() {
@@ -256,6 +273,16 @@ impl Workers {
         let _ = self
             .idle
             .wait_for_sure(|| self.ending.load(Relaxed) == 0, limit);
+    }
+
+    /// How many threads there may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.state.lock().threads.len()
+    }
+
+    /// For whom the threads count.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
     }
 
     /// How many threads there are.
@@ -314,6 +341,7 @@ impl Work for Workers {
     }
 
     fn ended(&self) {
+        self.user.give_back();
         self.ending.fetch_sub(1, Relaxed);
         self.idle.wake(News::HungUp);
     }
