@@ -173,6 +173,7 @@ impl Context {
             Shared::new(
                 completion::Shared::new(&mem, &layout, requests),
                 away.clone(),
+                driver.closer.clone(),
             ),
         )?;
         let user = Users::current(&driver.users)?;
