@@ -161,6 +161,14 @@ impl Workers {
         self.away.watch.armed()
     }
 
+    /// Whether the last thread that was wanted could not be made. While requests wait,
+    /// [`Workers::see_to_it`] whenever the process comes by: a process that was being stopped when it
+    /// submitted can make threads again.
+    #[inline]
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short.load(Relaxed)
+    }
+
     /// Lets a request wait until its file is ready. Gives it back if the file is.
     ///
     /// Process context; sleeps where the file's `poll` does. [`Workers::see_to_it`] comes later.
@@ -281,7 +289,8 @@ impl Workers {
         self.away.watch.attendants.wake(News::Readable);
     }
 
-    /// No thread could be made. If there is none at all, nobody will do what waits.
+    /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
+    /// because the process is just being stopped: then it is made later, see [`Workers::is_short`].
     fn go_without(&self, number: usize, reason: Error) {
         self.is_short.store(true, Relaxed);
         let mut crew = self.crew.lock();
@@ -289,7 +298,7 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if is_alone {
+        if is_alone && reason != EINTR {
             self.end_waiting(&Cancel::ANY, reason);
         }
     }

@@ -218,12 +218,12 @@ impl Transfer {
         self.file.id()
     }
 
-    /// The inode, if transfers like this one hold its lock all the time: buffered writes. A second
-    /// one could only wait for the first.
+    /// The inode, if transfers like this one hold its lock all the time: writes that copy to memory or
+    /// allocate blocks. A second one could only wait for the first.
     pub(super) fn alone_on(&self) -> Option<FileId> {
-        let holds = helpers::IO_RING_IOCB_DIRECT | helpers::IO_RING_IOCB_SYNC;
-        let is_copy = self.is_write() && self.flags & holds == 0;
-        (is_copy && self.file.is(helpers::IO_RING_FILE_STORAGE)).then(|| self.file.inode_id())
+        let waits_for_device = self.flags & helpers::IO_RING_IOCB_SYNC != 0;
+        (self.is_write() && !waits_for_device && self.file.is(helpers::IO_RING_FILE_STORAGE))
+            .then(|| self.file.inode_id())
     }
 
     /// The file, and the events that say that this transfer can go on.
