@@ -238,7 +238,7 @@ impl Context {
     #[inline]
     fn make_up_for_threads(&self) {
         if self.workers.is_short() && self.owner.is_current() {
-            Workers::see_to_it(&self.workers, 0);
+            Workers::see_to_it(&self.workers);
         }
     }
 

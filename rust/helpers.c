@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/signal.h>
+#include <linux/task_work.h>
 #include <linux/time_namespace.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -186,6 +187,16 @@ struct task_struct *io_ring_get_current_task(void)
 void io_ring_set_current_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+/*
+ * Has the current task, a vhost_task, do what is left to be done on the way back
+ * to user space, where it never goes: close files that were dropped meanwhile.
+ */
+void io_ring_expedite_task_work(void)
+{
+	if (task_work_pending(current))
+		set_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
 }
 
 struct pid *io_ring_get_current_tgid(void)

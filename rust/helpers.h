@@ -75,6 +75,7 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
+void io_ring_expedite_task_work(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -109,7 +110,6 @@ const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
 const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
 const u32 IO_RING_EPOLLERR = (__force u32)EPOLLERR;
-const u32 IO_RING_EPOLLPRI = (__force u32)EPOLLPRI;
 const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 

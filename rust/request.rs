@@ -86,18 +86,18 @@ impl Path {
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
     pub(crate) cqe: abi::Cqe,
-    /// What it is known by while it waits.
-    pub(crate) tag: Tag,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
+    opcode: u8,
     /// A device had it, and could not do it at once.
     came_back: bool,
 }
 
 impl Request {
-    /// Begins a request. Neither `tag` nor `blocking` are looked at before they are set.
+    /// Begins a request.
     #[inline]
-    pub(crate) fn begin(&mut self, user_data: u64) {
+    pub(crate) fn begin(&mut self, user_data: u64, opcode: u8) {
+        self.opcode = opcode;
         self.cqe = abi::Cqe {
             user_data,
             ..abi::Cqe::default()
@@ -222,6 +222,16 @@ impl IoDomain for Requests {
 
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
+    }
+}
+
+/// What a request that waits is known by.
+pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
+    let held = slot.request.blocking.as_ref().and_then(Blocking::file_id);
+    Tag {
+        user_data: slot.request.cqe.user_data,
+        opcode: slot.request.opcode,
+        file: held.or_else(|| slot.file_id()),
     }
 }
 

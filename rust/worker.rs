@@ -193,20 +193,21 @@ impl Workers {
         self.note(&crew);
     }
 
-    /// Sees to it that there are threads for what waits; `devices` are how many requests devices have
-    /// got since the last time. Process context, in the process of the ring; sleeps.
-    pub(crate) fn see_to_it(this: &Arc<Self>, devices: u32) {
-        if devices != 0 {
-            // A full barrier: the last thread says first that it leaves, and then looks at this.
-            this.away.note_handed(u64::from(devices));
-            if this.live() == 0 {
-                Self::make_threads(this, true);
-            }
+    /// Counts requests that devices have got, and sees to it that there is a thread for those that they
+    /// may not be able to do. Process context, in the process of the ring; sleeps.
+    pub(crate) fn hand_to_devices(this: &Arc<Self>, count: u32) {
+        // A full barrier: the last thread says first that it leaves, and then looks at this.
+        this.away.note_handed(u64::from(count));
+        if this.live() == 0 {
+            Self::make_threads(this, true);
         }
-        if this.due.load(Relaxed) != 0 || this.armed() != 0 {
-            this.away.watch.attendants.wake(News::Readable);
-            Self::make_threads(this, false);
-        }
+    }
+
+    /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
+    /// sleeps.
+    pub(crate) fn see_to_it(this: &Arc<Self>) {
+        this.away.watch.attendants.wake(News::Readable);
+        Self::make_threads(this, false);
     }
 
     /// Arms a request, or cancels it if all is over.
@@ -309,7 +310,7 @@ impl Workers {
     }
 
     fn end_waiting(&self, what: &Cancel, reason: Error) -> (usize, usize) {
-        let matches = |slot: &IoSlot<Request>| what.matches(&slot.request.tag);
+        let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
         let mut crew = self.crew.lock();
         let watched = self.away.watch.take_matching(what.all, &matches);
         let queued = if what.all || watched.is_empty() {
@@ -324,6 +325,8 @@ impl Workers {
         };
         self.note(&crew);
         drop(crew);
+        // The fewer wait for readiness, the more may block.
+        self.away.watch.attendants.wake(News::Readable);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,
