@@ -111,8 +111,7 @@ pub const CANCEL_USERDATA: u32 = 1 << 4;
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose opcode is [`Sqe::len`].
 pub const CANCEL_OP: u32 = 1 << 5;
 /// All flags of [`OP_CANCEL`] that there are.
-pub const CANCEL_FLAGS: u32 =
-    CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_USERDATA | CANCEL_OP;
+pub const CANCEL_FLAGS: u32 = CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_USERDATA | CANCEL_OP;
 
 /// Completion queue entry: the result of one request.
 #[derive(

@@ -26,6 +26,7 @@ pub(crate) mod transfer;
 pub(crate) mod user_struct;
 pub(crate) mod vma;
 pub(crate) mod wait_queue;
+pub(crate) mod watch;
 pub(crate) mod worker_thread;
 
 /// Declarations of `rust/helpers.h`, made by bindgen.

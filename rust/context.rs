@@ -22,6 +22,11 @@
 use crate::{
     abi,
     abstractions::{
+        alarm::{
+            Alarm,
+            Clock,
+            When, //
+        },
         async_io::IoSlot,
         deferred::ModuleRef,
         file_ops::Readiness,
@@ -46,22 +51,25 @@ use crate::{
         Counted,
         Driver, //
     },
+    op::cancel::Cancel,
     request::{
+        Away,
         Request,
-        Requests, //
+        Requests,
+        Shared, //
     },
     ring::{
         completion::{
             self,
             CompletionQueue,
-            OnIdle,
-            Shared, //
+            OnIdle, //
         },
         index::{
             self,
             Position, //
         },
         layout::Layout,
+        sizes::Sizes,
         submission::SubmissionQueue, //
     },
     submit::{
@@ -69,6 +77,7 @@ use crate::{
         Submitted,
         Submitter, //
     },
+    users::Users,
     wait::{
         self,
         terms::Terms, //
@@ -144,7 +153,7 @@ impl Context {
     pub(crate) fn new(
         driver: &Arc<Driver>,
         layout: Layout,
-        requests: u32,
+        sizes: &Sizes,
         flags: u32,
     ) -> Result<Arc<Self>> {
         let owner = Owner::current()?;
@@ -155,12 +164,18 @@ impl Context {
             OnReject::Continue
         };
         let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
+        let requests = sizes.requests as usize;
+        let away = Away::new()?;
         let pool = Pool::new(
-            requests as usize,
+            requests,
             || IoSlot::new(Request::default()),
             CompletionQueue::new(&mem, &layout)?,
-            Shared::new(&mem, &layout, requests as usize),
+            Shared::new(
+                completion::Shared::new(&mem, &layout, requests),
+                away.clone(),
+            ),
         )?;
+        let user = Users::current(&driver.users)?;
         let counted = Counted::new(driver.clone(), mem.len(), pool.len());
         Arc::pin_init(
             try_pin_init!(Self {
@@ -168,7 +183,7 @@ impl Context {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
                 submitter <- InterruptibleMutex::new(submitter),
-                workers: Workers::new(driver.clone())?,
+                workers: Workers::new(driver.clone(), user, away, sizes.max_workers as usize)?,
                 pool,
                 sq_head: Atomic::new(0),
                 sq_dropped: Atomic::new(0),
@@ -237,6 +252,37 @@ impl Context {
         Ok(taken)
     }
 
+    /// QUIESCE: cancels all and waits, up to `timeout` nanoseconds, until no request is under way.
+    /// Answers how many are, and why the waiting ended if that is not 0.
+    ///
+    /// Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, and nothing has been done.
+    pub(crate) fn quiesce(&self, timeout: Option<i64>) -> Result<(usize, Result)> {
+        if !self.owner.is_current() {
+            return Err(EPERM);
+        }
+        // Nobody submits meanwhile.
+        let _submitter = self.submitter.lock()?;
+        self.workers.cancel(&Cancel::ANY);
+        let shared = &self.pool.shared().completion;
+        let timeout = timeout.map(|time| (Clock::Monotonic, When::After(time)));
+        let waited = Alarm::while_set(timeout, |alarm| {
+            if completion::under_way(&self.pool) == 0 {
+                return Ok(());
+            }
+            shared
+                .waiters
+                .wait_until(|| shared.is_idle() || alarm.has_rung())
+        });
+        Ok(match completion::under_way(&self.pool) {
+            0 => (0, Ok(())),
+            left => (left, waited.and(Err(ETIME))),
+        })
+    }
+
     /// Maps a part of the ring memory.
     ///
     /// # Errors
@@ -260,7 +306,7 @@ impl Context {
 
     /// Where those who wait for completions wait.
     pub(crate) fn wait_queue(&self) -> &WaitQueue {
-        &self.pool.shared().waiters
+        &self.pool.shared().completion.waiters
     }
 
     /// Whether completions can be read, and entries written. An index that cannot be true counts as
@@ -272,7 +318,7 @@ impl Context {
         Readiness {
             readable: completion::ready(&self.pool) != Ok(0),
             writable: index::room(head, tail, self.layout.entries) != Ok(0),
-            hung_up: self.pool.shared().is_owner_gone(),
+            hung_up: self.pool.shared().completion.is_owner_gone(),
         }
     }
 
@@ -281,7 +327,7 @@ impl Context {
     pub(crate) fn flush(&self, table: DescriptorTable) {
         if self.owner.is_current_leaving(table) {
             self.workers.shut_down();
-            self.pool.shared().set_owner_gone();
+            self.pool.shared().completion.set_owner_gone();
         }
     }
 
@@ -290,7 +336,7 @@ impl Context {
     pub(crate) fn release(this: Arc<Self>) {
         this.workers.shut_down();
         completion::discard_parked(&this.pool);
-        let shared = this.pool.shared();
+        let shared = &this.pool.shared().completion;
         let idle = || shared.is_idle();
         let waited = match Patience::current() {
             Patience::UntilKilled => shared.waiters.wait_until_killable(idle),
@@ -333,7 +379,14 @@ impl Context {
         seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
+        seq_print!(out, "io_ring-armed:\t{}\n", self.workers.armed());
         seq_print!(out, "io_ring-workers:\t{}\n", self.workers.live());
+        seq_print!(out, "io_ring-max_workers:\t{}\n", self.workers.limit());
+        seq_print!(
+            out,
+            "io_ring-user_workers:\t{}\n",
+            self.workers.user().workers()
+        );
         seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
     }
 }

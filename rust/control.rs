@@ -19,6 +19,7 @@ use crate::{
     ring::{
         layout::Layout,
         sizes::{
+            self,
             Refused,
             Sizes, //
         },
@@ -77,7 +78,7 @@ impl Control {
             return Err(Failure::field(field));
         }
 
-        let sizes = Sizes::of(setup)?;
+        let sizes = Sizes::of(setup, sizes::workers_limit(params::max_workers()))?;
         let layout = Layout::new(
             sizes.entries,
             sizes.cq_entries,
@@ -85,7 +86,7 @@ impl Control {
             u32::try_from(PAGE_SIZE).map_err(Error::from)?,
         )
         .ok_or(EINVAL)?;
-        let fd = Context::new(&self.driver, layout, sizes.requests, setup.flags)
+        let fd = Context::new(&self.driver, layout, &sizes, setup.flags)
             .and_then(|context| NewFd::new(c"[io_ring]", context))
             .map_err(|error| match error {
                 ENOMEM => Failure::limit(ENOMEM, abi::LIMIT_MEMORY, layout.region_size),
@@ -96,6 +97,7 @@ impl Control {
             entries: sizes.entries.get(),
             cq_entries: sizes.cq_entries.get(),
             requests: sizes.requests,
+            max_workers: sizes.max_workers,
             features: abi::FEATURES,
             region_size: u64::from(layout.region_size),
             sqes_offset: layout.sqes_offset,
@@ -181,7 +183,6 @@ fn first_not_zero(setup: &abi::Setup) -> Option<usize> {
     [
         (offset_of!(abi::Setup, error_field), setup.error_field != 0),
         (offset_of!(abi::Setup, error_limit), setup.error_limit != 0),
-        (offset_of!(abi::Setup, resv), setup.resv != 0),
         (offset_of!(abi::Setup, limit_need), setup.limit_need != 0),
         (offset_of!(abi::Setup, limit_have), setup.limit_have != 0),
     ]

@@ -1,42 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all rings of the module share: counters of what is alive, and the queue for late teardown.
+//! What all rings of the module share: counters of what is alive, queues for late work, users.
 
 #![forbid(unsafe_code)]
 
-use crate::abstractions::deferred::DeferredQueue;
+use crate::{
+    abstractions::deferred::DeferredQueue,
+    gauge::Gauge,
+    users::Users, //
+};
 use core::ops::Deref;
 use kernel::{
     debugfs::ScopedDir,
     fmt,
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc, //
-    },
+    sync::Arc, //
 };
-
-/// A number that goes up when something is made and down when it is gone.
-pub(crate) struct Gauge(Atomic<usize>);
-
-impl Gauge {
-    const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    /// Counts `n` more.
-    pub(crate) fn add(&self, n: usize) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    /// Counts `n` fewer.
-    pub(crate) fn sub(&self, n: usize) {
-        self.0.fetch_sub(n, Relaxed);
-    }
-}
 
 /// What is alive, module-wide. Nothing here changes on the way of a request.
 pub(crate) struct Counters {
@@ -55,6 +34,8 @@ pub(crate) struct Driver {
     pub(crate) teardown: DeferredQueue,
     /// Where worker threads are waited for; a stopped process makes that take long.
     pub(crate) farewell: DeferredQueue,
+    /// Who has how many worker threads.
+    pub(crate) users: Arc<Users>,
 }
 
 impl Driver {
@@ -70,6 +51,7 @@ impl Driver {
                 },
                 teardown: DeferredQueue::new(c"io_ring_teardown")?,
                 farewell: DeferredQueue::new(c"io_ring_farewell")?,
+                users: Users::new()?,
             },
             GFP_KERNEL,
         )?)
@@ -78,13 +60,14 @@ impl Driver {
     /// Fills the debugfs directory: one number per file; all are 0 when no ring exists.
     pub(crate) fn show<'data>(this: &'data Arc<Self>, dir: &ScopedDir<'data, '_>) {
         fn print(gauge: &Gauge, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            writeln!(out, "{}", gauge.0.load(Relaxed))
+            writeln!(out, "{}", gauge.get())
         }
         let counters = &this.deref().counters;
         dir.read_callback_file(c"rings", &counters.rings, &print);
         dir.read_callback_file(c"ring_bytes", &counters.ring_bytes, &print);
         dir.read_callback_file(c"requests", &counters.requests, &print);
         dir.read_callback_file(c"teardowns", &counters.teardowns, &print);
+        dir.read_callback_file(c"workers", this.users.workers(), &print);
     }
 }
 

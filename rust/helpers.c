@@ -8,6 +8,7 @@
 #include <linux/cacheinfo.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/highmem.h>
@@ -46,9 +47,27 @@ static int group = -1;
 module_param(group, int, 0644);
 MODULE_PARM_DESC(group, "group id that may set up rings when disabled=1 (default -1: none)");
 
+static unsigned int max_workers = 32;
+module_param(max_workers, uint, 0644);
+MODULE_PARM_DESC(max_workers, "most worker threads of a ring, 2 to 256 (default 32)");
+
+static unsigned int max_user_workers = 1024;
+module_param(max_user_workers, uint, 0644);
+MODULE_PARM_DESC(max_user_workers, "most worker threads of all rings of a user (default 1024)");
+
 unsigned int io_ring_param_mode(void)
 {
 	return mode;
+}
+
+unsigned int io_ring_param_max_workers(void)
+{
+	return READ_ONCE(max_workers);
+}
+
+unsigned int io_ring_param_max_user_workers(void)
+{
+	return READ_ONCE(max_user_workers);
 }
 
 /* @asking: the answer is only wanted, nothing is done with the privilege. */
@@ -91,6 +110,14 @@ static bool is_storage(const struct file *file)
 	return S_ISREG(mode) || S_ISBLK(mode);
 }
 
+/* A file whose writes are only short because of an error, or because it would have to wait. */
+static bool writes_all(const struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return is_storage(file) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
 /* The bits are the IO_RING_FILE_* of helpers.h. */
 int io_ring_file_modes(const struct file *file)
 {
@@ -105,7 +132,9 @@ int io_ring_file_modes(const struct file *file)
 	       (f_mode & FMODE_NOWAIT ? 1 << 6 : 0) |
 	       (is_in_memory(file) ? 1 << 7 : 0) |
 	       (is_storage(file) ? 1 << 8 : 0) |
-	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0);
+	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0) |
+	       (file_can_poll((struct file *)file) && !is_storage(file) ? 1 << 10 : 0) |
+	       (writes_all(file) ? 1 << 11 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */
@@ -232,6 +261,82 @@ size_t io_ring_iter_count(const struct iov_iter *iter)
 	return iov_iter_count(iter);
 }
 
+void io_ring_iter_advance(struct iov_iter *iter, size_t bytes)
+{
+	iov_iter_advance(iter, bytes);
+}
+
+/*
+ * Gives back a reference. If it is the last, the file is closed on the way back
+ * to user space. A worker thread never goes there, so it closes it right here.
+ */
+void io_ring_put_file(struct file *file)
+{
+	if (in_task() && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
+struct inode *io_ring_file_inode(const struct file *file)
+{
+	return file_inode(file);
+}
+
+/* Whether a read of a regular file or block device at @pos finds nothing. */
+bool io_ring_is_at_end(const struct file *file, loff_t pos)
+{
+	return pos >= i_size_read(file->f_mapping->host);
+}
+
+__poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table)
+{
+	return vfs_poll(file, table);
+}
+
+/* Lets @entry wait on @head, which *@on remembers. */
+void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head **on,
+			struct wait_queue_head *head, wait_queue_func_t func)
+{
+	*on = head;
+	init_waitqueue_func_entry(entry, func);
+	add_wait_queue(head, entry);
+}
+
+/*
+ * Takes @entry off its queue *@on. Afterwards nobody uses it any more, a callback
+ * that was just running included: that runs with the queue's lock held.
+ *
+ * A queue that goes away before its file says so with POLLFREE, and is not freed
+ * before an RCU grace period has passed (see wake_up_pollfree()); *@on is NULL
+ * from then on.
+ */
+void io_ring_poll_leave(struct wait_queue_entry *entry, struct wait_queue_head **on)
+{
+	struct wait_queue_head *head;
+
+	rcu_read_lock();
+	/* Pairs with io_ring_poll_forsake(). */
+	head = smp_load_acquire(on);
+	if (head) {
+		spin_lock_irq(&head->lock);
+		list_del_init(&entry->entry);
+		spin_unlock_irq(&head->lock);
+	}
+	rcu_read_unlock();
+}
+
+/*
+ * Lets go of a queue that goes away, with its lock held. This is the callback's
+ * last use of @entry.
+ */
+void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head **on)
+{
+	list_del_init(&entry->entry);
+	/* Pairs with io_ring_poll_leave(), whose caller may free @entry after it. */
+	smp_store_release(on, NULL);
+}
+
 /* -ERESTARTSYS if that would block and must not, or was interrupted: try again elsewhere. */
 int io_ring_lock_file_pos(struct file *file, bool may_block)
 {
@@ -348,11 +453,6 @@ void io_ring_set_current_running(void)
 	__set_current_state(TASK_RUNNING);
 }
 
-bool io_ring_current_fatal_signal(void)
-{
-	return fatal_signal_pending(current);
-}
-
 struct pid *io_ring_get_current_tgid(void)
 {
 	return get_pid(task_tgid(current));
@@ -376,11 +476,6 @@ int io_ring_mutex_lock_interruptible(struct mutex *mutex)
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head)
 {
 	return wq_has_sleeper(head);
-}
-
-void io_ring_init_waitqueue_head(struct wait_queue_head *head)
-{
-	init_waitqueue_head(head);
 }
 
 /*

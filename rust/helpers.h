@@ -18,6 +18,8 @@
 
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
+unsigned int io_ring_param_max_workers(void);
+unsigned int io_ring_param_max_user_workers(void);
 bool io_ring_may_setup(bool asking);
 
 /* Files. */
@@ -29,8 +31,19 @@ u16 io_ring_ioprio_current(void);
 ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);
 void io_ring_transfer_end_write(struct kiocb *kiocb);
 size_t io_ring_iter_count(const struct iov_iter *iter);
+void io_ring_iter_advance(struct iov_iter *iter, size_t bytes);
+void io_ring_put_file(struct file *file);
+struct inode *io_ring_file_inode(const struct file *file);
+bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
+
+/* Readiness of files. */
+__poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
+void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head **on,
+			struct wait_queue_head *head, wait_queue_func_t func);
+void io_ring_poll_leave(struct wait_queue_entry *entry, struct wait_queue_head **on);
+void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head **on);
 
 /* The calling process. */
 const struct cred *io_ring_get_current_cred(void);
@@ -47,7 +60,6 @@ pid_t io_ring_pid_nr(struct pid *pid);
 void io_ring_mutex_init(struct mutex *mutex);
 int io_ring_mutex_lock_interruptible(struct mutex *mutex);
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
-void io_ring_init_waitqueue_head(struct wait_queue_head *head);
 void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
 bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
 void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm);
@@ -62,7 +74,6 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
-bool io_ring_current_fatal_signal(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -84,6 +95,8 @@ const int IO_RING_FILE_NOWAIT = 1 << 6;
 const int IO_RING_FILE_IN_MEMORY = 1 << 7;
 const int IO_RING_FILE_STORAGE = 1 << 8;
 const int IO_RING_FILE_NOWAIT_WRITE = 1 << 9;
+const int IO_RING_FILE_POLLABLE = 1 << 10;
+const int IO_RING_FILE_WRITES_ALL = 1 << 11;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
@@ -92,6 +105,9 @@ const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
 const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
+const u32 IO_RING_EPOLLERR = (__force u32)EPOLLERR;
+const u32 IO_RING_EPOLLPRI = (__force u32)EPOLLPRI;
+const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 
 #endif /* _IO_RING_HELPERS_H */

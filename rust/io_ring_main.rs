@@ -47,6 +47,7 @@ pub(crate) mod abstractions;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod driver;
+pub(crate) mod gauge;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 #[path = "../tests/kunit/suites.rs"]
 mod kunit;
@@ -56,6 +57,7 @@ pub(crate) mod request;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;
+pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod worker;
 

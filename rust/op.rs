@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod cancel;
 pub(crate) mod fsync;
 pub(crate) mod read_write;
 pub(crate) mod rules;
@@ -26,10 +27,12 @@ use crate::{
         pool::Slot,
         transfer::{
             Direction,
+            FileId,
             Transfer, //
         },
     },
 };
+use cancel::Cancel;
 use fsync::Fsync;
 use kernel::prelude::*;
 use rules::Field;
@@ -67,6 +70,8 @@ pub(crate) enum Op {
     Transfer(Transfer),
     /// FSYNC.
     Fsync(Fsync),
+    /// CANCEL.
+    Cancel(Cancel),
 }
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
@@ -97,6 +102,10 @@ pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Op, Rejected> {
             rules::FSYNC.check(sqe)?;
             Fsync::prepare(sqe).map(Op::Fsync)
         }
+        abi::OP_CANCEL => {
+            rules::CANCEL.check(sqe)?;
+            Cancel::prepare(sqe).map(Op::Cancel)
+        }
         _ => Err(Field::OPCODE.into()),
     }
 }
@@ -115,8 +124,12 @@ pub(crate) enum Issued<D: IoDomain> {
     Done(Slot<D>, isize),
     /// It is under way.
     Queued,
+    /// It can go on when its file is ready.
+    WouldPoll(Slot<D>),
     /// It would block.
     WouldBlock(Slot<D>, Blocking),
+    /// It is about other requests, which the submitter knows.
+    Cancel(Slot<D>, Cancel),
 }
 
 impl<D: IoDomain> From<Started<D>> for Issued<D> {
@@ -124,6 +137,7 @@ impl<D: IoDomain> From<Started<D>> for Issued<D> {
         match started {
             Started::Done(slot, result) => Self::Done(slot, result),
             Started::Queued => Self::Queued,
+            Started::WouldPoll(slot) => Self::WouldPoll(slot),
             Started::WouldBlock(slot) => Self::WouldBlock(slot, Blocking::Transfer),
         }
     }
@@ -137,11 +151,26 @@ impl Op {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
             Op::Fsync(fsync) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }
 }
 
+/// Goes on with a transfer in `slot` whose file is ready, without blocking. Process context, in the
+/// process of the ring.
+pub(crate) fn retry<D: IoDomain>(slot: Slot<D>) -> Issued<D> {
+    async_io::retry(slot).into()
+}
+
 impl Blocking {
+    /// The file that is held, if `slot` does not.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        match self {
+            Blocking::Transfer => None,
+            Blocking::Fsync(fsync) => Some(fsync.file_id()),
+        }
+    }
+
     /// Does what would have blocked, in `slot`. Process context, in the process of the ring; sleeps.
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {

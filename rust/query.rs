@@ -10,7 +10,8 @@ use crate::{
         params,
         user_struct::UserStruct, //
     },
-    op::rules, //
+    op::rules,
+    ring::sizes, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
@@ -46,6 +47,7 @@ pub(crate) fn answer(argument: usize) -> Result<isize> {
     query.max_entries = abi::MAX_ENTRIES;
     query.max_cq_entries = abi::MAX_CQ_ENTRIES;
     query.max_requests = abi::MAX_REQUESTS;
+    query.max_workers = sizes::workers_limit(params::max_workers());
     query.disabled = u32::from(!params::caller_could_setup());
     user.write(&query)?;
     Ok(0)
@@ -70,7 +72,7 @@ fn first_not_zero(query: &abi::Query) -> Option<usize> {
         ),
         (offset_of!(abi::Query, disabled), query.disabled != 0),
         (offset_of!(abi::Query, error_field), query.error_field != 0),
-        (offset_of!(abi::Query, resv), query.resv != 0),
+        (offset_of!(abi::Query, max_workers), query.max_workers != 0),
     ]
     .into_iter()
     .find_map(|(offset, set)| set.then_some(offset))

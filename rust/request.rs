@@ -8,6 +8,8 @@
 //! free        at home in the pool, or spare with the submitter
 //! taken       the submitter holds it: the entry has been copied and is judged
 //! under way   a file holds it, until it completes
+//! armed       it waits until its file is ready; the watch holds it
+//! ready       its file is ready, or it came back from a device; it waits for a worker
 //! blocking    it waits for a worker, or a worker holds it
 //! finished    it has a result; on its way to the completion queue
 //! parked      the completion queue was full: it keeps its result until there is room
@@ -29,30 +31,149 @@ use crate::{
             Inside,
             Slot, //
         },
+        watch::Watch,
     },
-    op::Blocking,
+    op::{
+        cancel::Tag,
+        Blocking, //
+    },
     ring::completion::{
         self,
         Completing,
-        CompletionQueue,
-        Shared, //
+        CompletionQueue, //
     },
 };
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// How a request came to its result.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Path {
+    /// In the thread that submitted it.
+    Inline,
+    /// Its file became ready.
+    Polled,
+    /// A worker did what would have blocked.
+    Worker,
+    /// Its file finished it later.
+    Device,
+}
+
+impl Path {
+    fn flags(self) -> u32 {
+        let path = match self {
+            Self::Inline => abi::PATH_INLINE,
+            Self::Polled => abi::PATH_POLLED,
+            Self::Worker => abi::PATH_WORKER,
+            Self::Device => abi::PATH_DEVICE,
+        };
+        path << abi::CQE_PATH_SHIFT
+    }
+}
 
 /// What a slot of the pool keeps for the driver: the completion, as far as it is known.
 #[derive(Default)]
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
     pub(crate) cqe: abi::Cqe,
+    /// What it is known by while it waits.
+    pub(crate) tag: Tag,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
+    /// A device had it, and could not do it at once.
+    came_back: bool,
 }
 
 impl Request {
+    /// Begins a request. Neither `tag` nor `blocking` are looked at before they are set.
+    #[inline]
+    pub(crate) fn begin(&mut self, user_data: u64) {
+        self.cqe = abi::Cqe {
+            user_data,
+            ..abi::Cqe::default()
+        };
+        self.came_back = false;
+    }
+
     /// Notes the result: what the operation answered.
-    pub(crate) fn finished(&mut self, result: isize) {
+    #[inline]
+    pub(crate) fn finished(&mut self, result: isize, path: Path) {
         // A transfer is at most 0x7ffff000 bytes, and an errno is small.
         self.cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
+        self.cqe.flags = path.flags();
+    }
+}
+
+/// Requests that are with their files. Shared with worker threads, which may outlive the ring.
+#[pin_data]
+pub(crate) struct Away {
+    /// Those that wait for readiness.
+    #[pin]
+    pub(crate) watch: Watch<Requests>,
+    /// How many were handed to devices, and how many of them have come back.
+    handed: Atomic<u64>,
+    returned: Atomic<u64>,
+}
+
+impl Away {
+    /// None.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                watch <- Watch::new(),
+                handed: Atomic::new(0),
+                returned: Atomic::new(0),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Counts `n` more that devices have. A full barrier.
+    pub(crate) fn note_handed(&self, n: u64) {
+        self.handed.fetch_add(n, Full);
+    }
+
+    /// Whether devices have some, as far as that has been noted.
+    pub(crate) fn are_with_devices(&self) -> bool {
+        self.handed.load(Relaxed) != self.returned.load(Relaxed)
+    }
+
+    /// Counts `n` more that came back. With the lock of the pool held, so nobody else does.
+    fn note_returned(&self, n: u64) {
+        let returned = self.returned.load(Relaxed);
+        self.returned.store(returned.wrapping_add(n), Relaxed);
+    }
+}
+
+/// What everybody who holds a slot may look at.
+#[pin_data]
+pub(crate) struct Shared {
+    /// What those who wait for completions look at.
+    #[pin]
+    pub(crate) completion: completion::Shared,
+    /// Requests that are with their files.
+    pub(crate) away: Arc<Away>,
+}
+
+impl Shared {
+    /// The state of a new ring.
+    pub(crate) fn new<'a>(
+        completion: impl PinInit<completion::Shared, Error> + 'a,
+        away: Arc<Away>,
+    ) -> impl PinInit<Self, Error> + 'a {
+        try_pin_init!(Self {
+            completion <- completion,
+            away,
+        }? Error)
     }
 }
 
@@ -70,6 +191,10 @@ impl Domain for Requests {
 }
 
 impl Completing for Requests {
+    fn completion(shared: &Shared) -> &completion::Shared {
+        &shared.completion
+    }
+
     fn cqe(item: &IoSlot<Request>) -> abi::Cqe {
         item.request.cqe
     }
@@ -79,15 +204,37 @@ impl IoDomain for Requests {
     type Request = Request;
 
     fn complete(slot: Slot<Self>, result: isize) {
-        complete(slot, result);
+        complete(slot, result, Path::Device);
+    }
+
+    fn come_back(request: &mut Request) {
+        request.came_back = true;
+    }
+
+    fn watch(shared: &Shared) -> &Watch<Self> {
+        &shared.away.watch
     }
 }
 
 /// Completes a request with `result`. Any context.
-pub(crate) fn complete(mut slot: Slot<Requests>, result: isize) {
-    slot.request.finished(result);
+pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
+    slot.request.finished(result, path);
+    let returned = u64::from(slot.request.came_back) + u64::from(path == Path::Device);
     slot.finish(|shared, inside, slot| {
+        shared.away.note_returned(returned);
         completion::post(inside, slot);
-        completion::publish(shared, inside);
+        completion::publish(&shared.completion, inside);
     });
+}
+
+/// Completes a request that is not done any more, with what it has done so far, or `reason`.
+pub(crate) fn cancel(mut slot: Slot<Requests>, reason: Error, path: Path) {
+    slot.request.blocking = None;
+    let done = slot.abandon();
+    let result = if done == 0 {
+        reason.to_errno() as isize
+    } else {
+        done
+    };
+    complete(slot, result, path);
 }

@@ -18,13 +18,18 @@ use crate::{
             Pool,
             Slot, //
         },
+        transfer::FileId,
     },
     op::{
         self,
+        cancel::Tag,
         Issued,
         Rejected, //
     },
-    request::Requests,
+    request::{
+        Path,
+        Requests, //
+    },
     ring::{
         completion,
         submission::SubmissionQueue, //
@@ -58,8 +63,8 @@ pub(crate) struct Submitter {
     spare: Chain<Requests>,
     /// Finished requests whose completions have not been handed in yet.
     finished: Chain<Requests>,
-    /// Requests of this round that would block.
-    blocking: Chain<Requests>,
+    /// Requests of this round that devices have got.
+    devices: u32,
 }
 
 /// How a batch went.
@@ -84,7 +89,7 @@ impl Submitter {
             on_reject,
             spare: Chain::new(),
             finished: Chain::new(),
-            blocking: Chain::new(),
+            devices: 0,
         }
     }
 
@@ -113,10 +118,10 @@ impl Submitter {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
             self.fetch_slots(pool, size);
-            let round = plug::plugged(size, || self.round(size));
+            let round = plug::plugged(size, || self.round(workers, size));
             self.queue.publish();
             self.hand_in(pool);
-            Workers::submit(workers, &mut self.blocking);
+            Workers::see_to_it(workers, core::mem::take(&mut self.devices));
             taken = taken.wrapping_add(round.taken);
             if round.stop || current!().signal_pending() {
                 break;
@@ -141,7 +146,7 @@ impl Submitter {
     }
 
     /// Takes and starts up to `size` entries.
-    fn round(&mut self, size: u16) -> Round {
+    fn round(&mut self, workers: &Workers, size: u16) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
             let Some(slot) = self.spare.pop() else {
@@ -152,7 +157,7 @@ impl Submitter {
                 self.spare.push(slot);
                 continue;
             };
-            let rejected = self.start(slot, &sqe).is_err();
+            let rejected = self.start(workers, slot, &sqe).is_err();
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -162,23 +167,19 @@ impl Submitter {
 
     /// Starts one request.
     #[inline]
-    fn start(&mut self, mut slot: Slot<Requests>, sqe: &abi::Sqe) -> Result<(), Rejected> {
-        slot.request.cqe = abi::Cqe {
-            user_data: sqe.user_data,
-            ..abi::Cqe::default()
-        };
+    fn start(
+        &mut self,
+        workers: &Workers,
+        mut slot: Slot<Requests>,
+        sqe: &abi::Sqe,
+    ) -> Result<(), Rejected> {
+        slot.request.begin(sqe.user_data);
         match op::prepare(sqe) {
             Ok(op) => {
                 match op.issue(slot) {
-                    Issued::Done(mut slot, result) => {
-                        slot.request.finished(result);
-                        self.finished.push_back(slot);
-                    }
-                    Issued::Queued => (),
-                    Issued::WouldBlock(mut slot, blocking) => {
-                        slot.request.blocking = Some(blocking);
-                        self.blocking.push_back(slot);
-                    }
+                    Issued::Done(slot, result) => self.finish(slot, result),
+                    Issued::Queued => self.devices = self.devices.wrapping_add(1),
+                    issued => self.hold(workers, issued, sqe),
                 }
                 Ok(())
             }
@@ -189,6 +190,38 @@ impl Submitter {
                 self.finished.push_back(slot);
                 Err(rejected)
             }
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, mut slot: Slot<Requests>, result: isize) {
+        slot.request.finished(result, Path::Inline);
+        self.finished.push_back(slot);
+    }
+
+    /// Sees to a request that did not go on at once.
+    #[cold]
+    fn hold(&mut self, workers: &Workers, mut issued: Issued<Requests>, sqe: &abi::Sqe) {
+        loop {
+            issued = match issued {
+                Issued::WouldPoll(slot) => match workers.wait_for_file(tagged(slot, sqe, None)) {
+                    Some(slot) => op::retry(slot),
+                    None => return,
+                },
+                Issued::WouldBlock(slot, blocking) => {
+                    let file = blocking.file_id();
+                    return workers.wait_for_worker(tagged(slot, sqe, file), blocking);
+                }
+                Issued::Cancel(slot, what) => {
+                    let (cancelled, interrupted) = workers.cancel(&what);
+                    return self.finish(slot, what.result(cancelled, interrupted));
+                }
+                Issued::Done(slot, result) => return self.finish(slot, result),
+                Issued::Queued => {
+                    self.devices = self.devices.wrapping_add(1);
+                    return;
+                }
+            };
         }
     }
 
@@ -204,6 +237,17 @@ impl Submitter {
         while let Some(slot) = self.finished.pop() {
             completion::post(&mut inside, slot);
         }
-        completion::publish(pool.shared(), &mut inside);
+        completion::publish(&pool.shared().completion, &mut inside);
     }
+}
+
+/// Notes what the request of `sqe` is known by while it waits. `file` is what it holds, if that is
+/// not in its slot.
+fn tagged(mut slot: Slot<Requests>, sqe: &abi::Sqe, file: Option<FileId>) -> Slot<Requests> {
+    slot.request.tag = Tag {
+        user_data: sqe.user_data,
+        opcode: sqe.opcode,
+        file: file.or_else(|| slot.file_id()),
+    };
+    slot
 }

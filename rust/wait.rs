@@ -83,7 +83,7 @@ pub(crate) fn for_completions(
 ) -> Result {
     let wait = Wait {
         pool,
-        wanted: min_complete.min(pool.shared().capacity()),
+        wanted: min_complete.min(pool.shared().completion.capacity()),
         timeout: None,
         min_wait: None,
         no_stall: false,
@@ -126,7 +126,7 @@ impl Wait<'_> {
     }
 
     fn run(&self) -> Result {
-        let shared = self.pool.shared();
+        let shared = &self.pool.shared().completion;
         loop {
             let is_late = self.is_late();
             let wanted = self.wanted();
@@ -166,7 +166,7 @@ impl Wait<'_> {
 
     /// Whether it is worth judging again. Any context.
     fn is_worth_a_look(&self) -> bool {
-        let shared = self.pool.shared();
+        let shared = &self.pool.shared().completion;
         let wanted = self.wanted();
         shared.is_worth_a_look(wanted)
             || shared.is_owner_gone()

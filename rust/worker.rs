@@ -1,31 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Doing what blocks, in threads of the owner's process.
+//! Requests that cannot go on at once, and the threads of the owner's process that see to them.
 //!
-//! # Life of a blocking request
+//! # Two kinds of waiting
 //!
-//! The submitter queues it. A worker takes it, does it, and completes it. If a signal ends that
-//! early (the process is being stopped or frozen), the request goes back to the front of the queue,
-//! and the worker to where signals are looked at. If the ring is being shut down, or the process is
-//! dying, it completes with what it has done so far, or `ECANCELED`.
+//! A request whose file can be polled waits in the [`Watch`](crate::abstractions::watch::Watch) until
+//! the file is ready. That takes no thread; when it is ready, a thread goes on with it, without
+//! blocking. Every other request waits in the [`backlog`] for a thread that does it, and may block.
+//!
+//! If a signal interrupts that (the process is being stopped or frozen), the request goes back to the
+//! front, and the thread to where signals are looked at. If the request was cancelled, or the ring is
+//! being shut down, or the process is dying, it completes with what it has done so far, or
+//! `ECANCELED`.
 //!
 //! # Threads
 //!
-//! A thread is made when a request is queued and no thread is idle, up to [`MAX_THREADS`] for a
-//! ring. One that has been idle for [`IDLE_LIMIT`] leaves. Making threads is the submitter's
-//! business, since a thread joins the process that makes it. If none can be made and there is none,
-//! the queued requests complete with the reason.
+//! A thread is made when there is something to do and no thread is idle, as long as the ring and the
+//! user may have one more. While requests wait for readiness, one thread keeps out of what may block,
+//! so that they never wait for a thread that is stuck. One that has been idle for [`IDLE_LIMIT`]
+//! leaves, but the last one stays while requests wait for readiness or are with a device, which may
+//! want them done again where blocking is allowed. If no thread can be made and there is none, what
+//! waits completes with the reason.
+//!
+//! When the process dies its threads do, too, and the first of them to notice shuts everything down:
+//! nothing waits for a process that is gone, even if nobody closes the ring.
+//!
+//! # Cancelling
+//!
+//! A thread takes a request, and lets it wait again, with the mutex held, and whoever cancels holds it
+//! while looking through all places. Only wake-ups move requests meanwhile: from those that wait for
+//! readiness to those that are ready, where is looked later.
 //!
 //! # Locks
 //!
-//! The state has a lock of its own, taken in process context only. The ring's pool lock and wait
-//! queue locks may be taken inside it, never the other way round.
+//! The mutex is taken in process context only. Inside it, the lock of the watch and those of the wait
+//! queues of files may be taken, but not the lock of the ring's pool: completing comes after it.
 
 #![forbid(unsafe_code)]
 
+mod backlog;
+mod crew;
+
+use self::crew::{
+    Crew,
+    End, //
+};
 use crate::{
     abstractions::{
-        owner,
+        async_io::IoSlot,
         pool::{
             Chain,
             Slot, //
@@ -34,301 +56,477 @@ use crate::{
             News,
             WaitQueue, //
         },
+        watch::{
+            self,
+            Prepared,
+            Waiting, //
+        },
         worker_thread::{
             Work,
             WorkerThread, //
         },
     },
     driver::Driver,
-    op::Issued,
+    op::{
+        self,
+        cancel::Cancel,
+        Blocking,
+        Issued, //
+    },
     request::{
         self,
+        Away,
+        Path,
+        Request,
         Requests, //
     },
+    users::User, //
 };
 use kernel::{
-    new_spinlock,
+    new_mutex,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             Atomic,
+            Full,
             Relaxed, //
         },
         Arc,
-        SpinLock, //
+        Mutex, //
     },
 };
-
-/// Most threads of one ring.
-pub(crate) const MAX_THREADS: usize = 32;
 
 /// How long an idle thread stays, in milliseconds.
 const IDLE_LIMIT: u32 = 5000;
 
-struct State {
-    queue: Chain<Requests>,
-    threads: [Option<Arc<WorkerThread<Workers>>>; MAX_THREADS],
-    busy: usize,
-    live: usize,
-    shut_down: bool,
-}
-
-/// The threads of a ring and what they have to do.
+/// The requests of a ring that cannot go on at once, and the threads that see to them.
 #[pin_data]
 pub(crate) struct Workers {
     #[pin]
-    state: SpinLock<State>,
-    /// Where idle threads sleep, and those who wait for threads to end.
+    crew: Mutex<Crew>,
+    away: Arc<Away>,
+    /// Copies for those who sleep.
+    due: Atomic<usize>,
+    live: Atomic<usize>,
+    blocked: Atomic<usize>,
+    /// The last thread that was wanted could not be made.
+    is_short: Atomic<bool>,
+    limit: usize,
+    /// Threads that exist, and where those sleep who wait for their ends.
+    existing: Atomic<usize>,
     #[pin]
-    idle: WaitQueue,
-    /// Copies for those who sleep there.
-    queued: Atomic<usize>,
-    ending: Atomic<usize>,
+    ends: WaitQueue,
     driver: Arc<Driver>,
+    user: Arc<User>,
 }
 
 impl Workers {
-    /// No thread, and nothing to do.
-    pub(crate) fn new(driver: Arc<Driver>) -> Result<Arc<Self>> {
+    /// No thread, and nothing to do. There may be up to `limit` threads, which count for `user`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        user: Arc<User>,
+        away: Arc<Away>,
+        limit: usize,
+    ) -> Result<Arc<Self>> {
+        let crew = Crew::new(limit)?;
         Arc::pin_init(
             pin_init!(Self {
-                state <- new_spinlock!(State {
-                    queue: Chain::new(),
-                    threads: [const { None }; MAX_THREADS],
-                    busy: 0,
-                    live: 0,
-                    shut_down: false,
-                }),
-                idle <- WaitQueue::new(),
-                queued: Atomic::new(0),
-                ending: Atomic::new(0),
+                crew <- new_mutex!(crew, "io_ring_crew"),
+                away,
+                due: Atomic::new(0),
+                live: Atomic::new(0),
+                blocked: Atomic::new(0),
+                is_short: Atomic::new(false),
+                limit,
+                existing: Atomic::new(0),
+                ends <- WaitQueue::new(c"io_ring_ends", static_lock_class!()),
                 driver,
+                user,
             }),
             GFP_KERNEL_ACCOUNT,
         )
     }
 
-    /// Queues requests that would block, and sees to it that there are threads for them.
-    ///
-    /// Process context, in the process of the ring; sleeps.
-    pub(crate) fn submit(this: &Arc<Self>, requests: &mut Chain<Requests>) {
-        if requests.is_empty() {
-            return;
-        }
-        let mut state = this.state.lock();
-        while let Some(slot) = requests.pop() {
-            state.queue.push_back(slot);
-            this.queued.fetch_add(1, Relaxed);
-        }
-        let shut_down = state.shut_down;
-        drop(state);
-        if shut_down {
-            this.cancel_queued(ECANCELED);
-            return;
-        }
-        this.idle.wake(News::Readable);
-        Self::make_threads(this);
+    /// How many threads there may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// Makes threads until each queued request has one, or there may not be more.
-    fn make_threads(this: &Arc<Self>) {
+    /// For whom the threads count.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// How many threads there are.
+    pub(crate) fn live(&self) -> usize {
+        self.live.load(Relaxed)
+    }
+
+    /// How many requests wait until their file is ready.
+    pub(crate) fn armed(&self) -> usize {
+        self.away.watch.armed()
+    }
+
+    /// Lets a request wait until its file is ready. Gives it back if the file is.
+    ///
+    /// Process context; sleeps where the file's `poll` does. [`Workers::see_to_it`] comes later.
+    pub(crate) fn wait_for_file(&self, slot: Slot<Requests>) -> Option<Slot<Requests>> {
+        match watch::prepare(slot) {
+            Prepared::Ready(slot) => return Some(slot),
+            Prepared::Impossible(slot) => self.wait_for_worker(slot, Blocking::Transfer),
+            Prepared::Waiting(waiting) => self.arm(waiting),
+        }
+        None
+    }
+
+    /// Lets a request wait for a worker. Process context; [`Workers::see_to_it`] comes later.
+    pub(crate) fn wait_for_worker(&self, mut slot: Slot<Requests>, blocking: Blocking) {
+        slot.request.blocking = Some(blocking);
+        let mut crew = self.crew.lock();
+        if crew.is_closed {
+            drop(crew);
+            return request::cancel(slot, ECANCELED, Path::Worker);
+        }
+        crew.backlog.push(slot);
+        self.note(&crew);
+    }
+
+    /// Sees to it that there are threads for what waits; `devices` are how many requests devices have
+    /// got since the last time. Process context, in the process of the ring; sleeps.
+    pub(crate) fn see_to_it(this: &Arc<Self>, devices: u32) {
+        if devices != 0 {
+            // A full barrier: the last thread says first that it leaves, and then looks at this.
+            this.away.note_handed(u64::from(devices));
+            if this.live() == 0 {
+                Self::make_threads(this, true);
+            }
+        }
+        if this.due.load(Relaxed) != 0 || this.armed() != 0 {
+            this.away.watch.attendants.wake(News::Readable);
+            Self::make_threads(this, false);
+        }
+    }
+
+    /// Arms a request, or cancels it if all is over.
+    fn arm(&self, waiting: Waiting<Requests>) {
+        let watch = &self.away.watch;
+        if let Err(slot) = waiting.commit(watch).or_else(|slot| watch.add_ready(slot)) {
+            request::cancel(slot, ECANCELED, Path::Polled);
+        }
+    }
+
+    /// Notes for those who sleep what has changed.
+    fn note(&self, crew: &Crew) {
+        self.due.store(crew.backlog.due(), Relaxed);
+        self.live.store(crew.live, Relaxed);
+        self.blocked.store(crew.blocked, Relaxed);
+    }
+
+    /// Whether one more thread may do something that blocks. Any context; a hint without the mutex.
+    fn may_block(&self) -> bool {
+        let blocked = self.blocked.load(Relaxed).wrapping_add(1);
+        let is_one_left = blocked < self.live();
+        let is_quiet = self.armed() == 0 && self.away.watch.ready() == 0;
+        blocked < self.limit && (is_one_left || is_quiet || self.is_short.load(Relaxed))
+    }
+
+    /// Whether there is something for an idle thread. Any context.
+    fn has_work(&self) -> bool {
+        self.away.watch.ready() != 0 || (self.due.load(Relaxed) != 0 && self.may_block())
+    }
+
+    /// Makes threads until there are enough idle ones, or there may not be more; at least one if
+    /// `attend`.
+    fn make_threads(this: &Arc<Self>, attend: bool) {
         loop {
-            let state = this.state.lock();
-            let idle = state.live.wrapping_sub(state.busy);
-            let enough = this.queued.load(Relaxed) <= idle;
-            let free = state.threads.iter().position(Option::is_none);
-            let live = state.live;
-            drop(state);
-            let Some(number) = free.filter(|_| !enough) else {
+            let mut crew = this.crew.lock();
+            let most = this.limit.wrapping_sub(1).saturating_sub(crew.blocked);
+            let watching = this.armed() != 0 || this.away.watch.ready() != 0;
+            let wanted = crew.backlog.due().min(most) + usize::from(watching);
+            let idle = crew.live.saturating_sub(crew.busy);
+            if crew.is_closed || (idle >= wanted && (crew.live != 0 || !attend)) {
+                return;
+            }
+            let Some(number) = crew.reserve() else {
                 return;
             };
-            match WorkerThread::spawn(this.clone(), number, c"io_ring_worker") {
-                Ok(handle) => this.add(handle),
-                Err(reason) => {
-                    if live == 0 {
-                        this.cancel_queued(reason);
-                    }
-                    return;
-                }
+            this.note(&crew);
+            drop(crew);
+            match Self::make_thread(this, number) {
+                Ok(thread) => this.add(thread),
+                Err(reason) => return this.go_without(number, reason),
             }
         }
     }
 
-    /// Enters a new thread. Only the submitter makes threads, so its place is still free.
-    fn add(&self, handle: Arc<WorkerThread<Self>>) {
-        let mut state = self.state.lock();
-        if state.shut_down {
-            drop(state);
-            self.send_off(handle);
-            return;
+    fn make_thread(this: &Arc<Self>, number: usize) -> Result<Arc<WorkerThread<Self>>> {
+        if !this.user.take() {
+            return Err(EAGAIN);
         }
-        if let Some(place) = state.threads.get_mut(handle.number) {
-            *place = Some(handle);
-            state.live = state.live.wrapping_add(1);
+        this.existing.fetch_add(1, Relaxed);
+        WorkerThread::spawn(this.clone(), number, c"io_ring_worker").inspect_err(|_| this.gone())
+    }
+
+    /// A thread does not exist any more.
+    fn gone(&self) {
+        self.user.give_back();
+        self.existing.fetch_sub(1, Relaxed);
+        self.ends.wake(News::HungUp);
+    }
+
+    /// Seats a new thread.
+    fn add(&self, thread: Arc<WorkerThread<Self>>) {
+        self.is_short.store(false, Relaxed);
+        let mut crew = self.crew.lock();
+        let unwanted = crew.seat(thread);
+        self.note(&crew);
+        drop(crew);
+        if let Err(thread) = unwanted {
+            thread.leave();
+        }
+        self.away.watch.attendants.wake(News::Readable);
+    }
+
+    /// No thread could be made. If there is none at all, nobody will do what waits.
+    fn go_without(&self, number: usize, reason: Error) {
+        self.is_short.store(true, Relaxed);
+        let mut crew = self.crew.lock();
+        crew.unreserve(number);
+        self.note(&crew);
+        let is_alone = crew.live == 0;
+        drop(crew);
+        if is_alone {
+            self.end_waiting(&Cancel::ANY, reason);
         }
     }
 
-    /// Completes all that is queued with an error.
-    fn cancel_queued(&self, reason: Error) {
-        while let Some(slot) = self.take_queued() {
-            cancel(slot, reason);
-        }
+    /// Cancels; answers how many were cancelled and how many interrupted. Process context; sleeps.
+    pub(crate) fn cancel(&self, what: &Cancel) -> (usize, usize) {
+        self.end_waiting(what, ECANCELED)
     }
 
-    fn take_queued(&self) -> Option<Slot<Requests>> {
-        let mut state = self.state.lock();
-        let slot = state.queue.pop()?;
-        self.queued.fetch_sub(1, Relaxed);
-        Some(slot)
-    }
-
-    /// Takes a request for the thread `number`, which is busy from now on.
-    fn take(&self, number: usize) -> Option<Slot<Requests>> {
-        let mut state = self.state.lock();
-        // A thread that is not entered yet, or not any more, takes nothing.
-        state.threads.get(number)?.as_ref()?;
-        let slot = state.queue.pop()?;
-        self.queued.fetch_sub(1, Relaxed);
-        state.busy = state.busy.wrapping_add(1);
-        Some(slot)
-    }
-
-    /// The thread `number` has done with its request, or gives it back.
-    fn done(&self, number: usize, back: Option<Slot<Requests>>) {
-        let mut state = self.state.lock();
-        if let Some(Some(_)) = state.threads.get(number) {
-            state.busy = state.busy.wrapping_sub(1);
-        }
-        let Some(slot) = back else {
-            return;
-        };
-        if state.shut_down {
-            drop(state);
-            cancel(slot, ECANCELED);
+    fn end_waiting(&self, what: &Cancel, reason: Error) -> (usize, usize) {
+        let matches = |slot: &IoSlot<Request>| what.matches(&slot.request.tag);
+        let mut crew = self.crew.lock();
+        let watched = self.away.watch.take_matching(what.all, &matches);
+        let queued = if what.all || watched.is_empty() {
+            crew.backlog.take_matching(what)
         } else {
-            state.queue.push(slot);
-            self.queued.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Takes the thread `number` out; it does not work any more.
-    fn remove(&self, number: usize) {
-        let mut state = self.state.lock();
-        let Some(thread) = state.threads.get_mut(number).and_then(Option::take) else {
-            return;
+            Chain::new()
         };
-        state.live = state.live.wrapping_sub(1);
-        drop(state);
-        self.send_off(thread);
+        let interrupted = if what.all || (watched.is_empty() && queued.is_empty()) {
+            crew.interrupt(what)
+        } else {
+            0
+        };
+        self.note(&crew);
+        drop(crew);
+        let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
+            queued,
+            reason,
+            Path::Worker,
+        ));
+        (cancelled, interrupted)
     }
 
-    /// Has the module wait for the end of a thread.
-    fn send_off(&self, handle: Arc<WorkerThread<Self>>) {
-        self.ending.fetch_add(1, Relaxed);
-        WorkerThread::leave(handle, &self.driver.farewell);
-    }
-
-    /// Ends all: queued requests complete with `ECANCELED`, those being done are interrupted, the
-    /// threads leave. Process context; does not wait for any of it.
+    /// Ends all: what waits completes with `ECANCELED`, what is being done is interrupted, the threads
+    /// leave. Process context; does not wait for any of it.
     pub(crate) fn shut_down(&self) {
-        let mut state = self.state.lock();
-        state.shut_down = true;
-        drop(state);
-        self.cancel_queued(ECANCELED);
-        for number in 0..MAX_THREADS {
-            let mut state = self.state.lock();
-            let thread = state.threads.get_mut(number).and_then(Option::take);
-            if thread.is_some() {
-                state.live = state.live.wrapping_sub(1);
-            }
-            drop(state);
+        let mut crew = self.crew.lock();
+        crew.is_closed = true;
+        self.away.watch.set_open(false);
+        drop(crew);
+        self.end_waiting(&Cancel::ANY, ECANCELED);
+        for number in 0..self.limit {
+            let mut crew = self.crew.lock();
+            let thread = crew.unseat(number);
+            self.note(&crew);
+            drop(crew);
             if let Some(thread) = thread {
-                thread.interrupt();
-                self.send_off(thread);
+                thread.leave();
             }
         }
-        self.idle.wake(News::HungUp);
     }
 
     /// Waits until the threads have ended that left, `limit` milliseconds at most.
     pub(crate) fn wait_for_ends(&self, limit: u32) {
         // Whoever stops the process may make this take long; it is only a courtesy.
         let _ = self
-            .idle
-            .wait_for_sure(|| self.ending.load(Relaxed) == 0, limit);
+            .ends
+            .wait_for_sure(|| self.existing.load(Relaxed) == 0, limit);
     }
 
-    /// How many threads there are.
-    pub(crate) fn live(&self) -> usize {
-        self.state.lock().live
+    /// Takes something for the thread of a seat, which is busy from now on. The second is whether it
+    /// may block.
+    fn take(&self, me: &WorkerThread<Self>) -> Option<(Slot<Requests>, bool)> {
+        let mut crew = self.crew.lock();
+        if me.is_leaving() || !crew.is_seated(me.number) {
+            return None;
+        }
+        let taken = if let Some(slot) = self.away.watch.take_ready() {
+            crew.begin(me.number, &slot, false, None);
+            Some((slot, false))
+        } else if self.may_block() {
+            crew.backlog.take().map(|(slot, lane)| {
+                crew.begin(me.number, &slot, true, lane);
+                (slot, true)
+            })
+        } else {
+            None
+        };
+        self.note(&crew);
+        taken
     }
 
-    /// Does one request in the thread `me`.
-    fn run(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>) {
-        let Some(blocking) = slot.request.blocking.take() else {
-            request::complete(slot, 0);
-            self.done(me.number, None);
+    /// Does what a thread has taken, as far as it goes.
+    fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
+        let path = if may_block {
+            Path::Worker
+        } else {
+            Path::Polled
+        };
+        let blocking = slot.request.blocking.take().filter(|_| may_block);
+        let mut issued = match blocking {
+            Some(blocking) => blocking.run(slot),
+            None => op::retry(slot),
+        };
+        loop {
+            issued = match issued {
+                Issued::WouldPoll(slot) => match watch::prepare(slot) {
+                    Prepared::Ready(slot) => op::retry(slot),
+                    Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
+                    Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
+                },
+                Issued::WouldBlock(slot, blocking) => {
+                    return self.put_back(me, slot, blocking, path)
+                }
+                Issued::Done(slot, result) => {
+                    let cancelled = self.done(me) == End::Cancelled;
+                    let interrupted = result == EINTR.to_errno() as isize;
+                    if cancelled && interrupted {
+                        return request::cancel(slot, ECANCELED, path);
+                    }
+                    return request::complete(slot, result, path);
+                }
+                Issued::Queued => {
+                    self.away.note_handed(1);
+                    self.done(me);
+                    return;
+                }
+                // Only a submitter has one.
+                Issued::Cancel(slot, _) => Issued::Done(slot, 0),
+            };
+        }
+    }
+
+    /// A thread has done with its request.
+    fn done(&self, me: &WorkerThread<Self>) -> End {
+        let mut crew = self.crew.lock();
+        let end = crew.end(me.number);
+        self.note(&crew);
+        drop(crew);
+        self.away.watch.attendants.wake(News::Readable);
+        end
+    }
+
+    /// A thread's request waits for its file once more.
+    fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
+        let mut crew = self.crew.lock();
+        let end = crew.end(me.number);
+        self.note(&crew);
+        if end == End::Free {
+            // Before the mutex is let go of: who cancels has to find it in one place or the other.
+            return self.arm(waiting);
+        }
+        drop(crew);
+        request::cancel(waiting.leave(), ECANCELED, Path::Polled);
+    }
+
+    /// A thread's request is not done, and can only be done where blocking is allowed. If it was, a
+    /// signal has interrupted it.
+    fn put_back(
+        &self,
+        me: &WorkerThread<Self>,
+        mut slot: Slot<Requests>,
+        blocking: Blocking,
+        path: Path,
+    ) {
+        slot.request.blocking = Some(blocking);
+        let mut crew = self.crew.lock();
+        let cancelled = crew.put_back(me.number, slot);
+        self.note(&crew);
+        drop(crew);
+        match cancelled {
+            Err(slot) => request::cancel(slot, ECANCELED, path),
+            // A process that is being stopped makes no threads.
+            Ok(()) if path == Path::Worker => (),
+            Ok(()) => Self::see_to_it(me.work(), 0),
+        }
+    }
+
+    /// Sleeps until there is something to do. Leaves after a while.
+    fn rest(&self, me: &WorkerThread<Self>) {
+        let waited = self
+            .away
+            .watch
+            .attendants
+            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
+        if waited != Err(ETIME) {
             return;
-        };
-        let again = match blocking.run(slot) {
-            Issued::Done(slot, result) => {
-                request::complete(slot, result);
-                None
+        }
+        let mut crew = self.crew.lock();
+        if self.has_work() || !crew.is_seated(me.number) {
+            return;
+        }
+        if crew.live == 1 {
+            // Said first, with a full barrier, see `see_to_it`.
+            self.live.xchg(0, Full);
+            if self.armed() != 0 || crew.backlog.due() != 0 || self.away.are_with_devices() {
+                self.note(&crew);
+                return;
             }
-            Issued::Queued => None,
-            Issued::WouldBlock(slot, _) if owner::current_is_dying() => {
-                cancel(slot, ECANCELED);
-                None
-            }
-            // Interrupted, and not by the program: as if nothing had happened, unless the ring is
-            // being shut down.
-            Issued::WouldBlock(mut slot, blocking) => {
-                slot.request.blocking = Some(blocking);
-                Some(slot)
-            }
-        };
-        self.done(me.number, again);
+        }
+        let thread = crew.unseat(me.number);
+        self.note(&crew);
+        drop(crew);
+        if let Some(thread) = thread {
+            thread.leave();
+        }
     }
+}
+
+/// Completes all of `slots` with what they have done, or `reason`; answers how many.
+fn cancel_all(mut slots: Chain<Requests>, reason: Error, path: Path) -> usize {
+    let mut count: usize = 0;
+    while let Some(slot) = slots.pop() {
+        request::cancel(slot, reason, path);
+        count = count.wrapping_add(1);
+    }
+    count
 }
 
 impl Work for Workers {
     fn work(&self, me: &WorkerThread<Self>) {
-        if let Some(slot) = self.take(me.number) {
-            self.run(me, slot);
-            return;
-        }
-        let waited = self.idle.wait_until_or_timeout(
-            || self.queued.load(Relaxed) != 0 || me.is_leaving(),
-            IDLE_LIMIT,
-        );
-        if waited == Err(ETIME) && self.queued.load(Relaxed) == 0 {
-            self.remove(me.number);
+        match self.take(me) {
+            Some((slot, may_block)) => self.carry_on(me, slot, may_block),
+            None => self.rest(me),
         }
     }
 
-    fn killed(&self, me: &WorkerThread<Self>) {
-        self.remove(me.number);
-        if self.state.lock().live == 0 {
-            self.cancel_queued(ECANCELED);
-        }
+    fn killed(&self, _me: &WorkerThread<Self>) {
+        self.shut_down();
     }
 
     fn ended(&self) {
-        self.ending.fetch_sub(1, Relaxed);
-        self.idle.wake(News::HungUp);
+        self.gone();
     }
-}
 
-/// Completes a request that was not done.
-fn cancel(mut slot: Slot<Requests>, reason: Error) {
-    slot.request.blocking = None;
-    let done = slot.abandon();
-    request::complete(
-        slot,
-        if done == 0 {
-            reason.to_errno() as isize
-        } else {
-            done
-        },
-    );
+    fn farewell(&self) -> &crate::abstractions::deferred::DeferredQueue {
+        &self.driver.farewell
+    }
 }

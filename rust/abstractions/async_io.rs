@@ -17,8 +17,14 @@ use super::{
         Slot, //
     },
     transfer::{
+        Attempt,
+        FileId,
         May,
         Transfer, //
+    },
+    watch::{
+        Places,
+        Watch, //
     },
 };
 use core::ptr::NonNull;
@@ -46,7 +52,11 @@ pub(crate) struct IoSlot<R> {
     stage: Atomic<i32>,
     result: isize,
     is_write: bool,
-    transfer: Option<Transfer>,
+    pub(super) transfer: Option<Transfer>,
+    /// Where it waits for readiness; kept once it is there.
+    pub(super) places: Option<KBox<Places>>,
+    /// How often its file has said that it is ready and was not.
+    pub(super) lies: u8,
     /// The driver's part.
     pub(crate) request: R,
 }
@@ -64,12 +74,25 @@ impl<R> IoSlot<R> {
             result: 0,
             is_write: false,
             transfer: None,
+            places: None,
+            lies: 0,
             request,
         }
     }
 }
 
 impl<R> IoSlot<R> {
+    /// The file of the transfer.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        self.transfer.as_ref().map(Transfer::file_id)
+    }
+
+    /// Whether the transfer should not run beside others of its kind on the same file, and which
+    /// that is.
+    pub(crate) fn alone_on(&self) -> Option<FileId> {
+        self.transfer.as_ref().and_then(Transfer::alone_on)
+    }
+
     /// Forgets the transfer that would have blocked, and answers how many bytes it has transferred.
     pub(crate) fn abandon(&mut self) -> isize {
         self.transfer.take().map_or(0, |transfer| transfer.total(0))
@@ -85,6 +108,15 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
     ///
     /// Any context, hard interrupts included.
     fn complete(slot: Slot<Self>, result: isize);
+
+    /// A transfer that was left under way has to be done again, where blocking is allowed; it is
+    /// with those that are ready now.
+    ///
+    /// Any context, hard interrupts included.
+    fn come_back(request: &mut Self::Request);
+
+    /// Where slots wait for readiness.
+    fn watch(shared: &Self::Shared) -> &Watch<Self>;
 }
 
 /// What became of a transfer.
@@ -93,6 +125,8 @@ pub(crate) enum Started<D: IoDomain> {
     Done(Slot<D>, isize),
     /// It is under way: [`IoDomain::complete`] will be, or has been, called.
     Queued,
+    /// It can go on when its file is ready: [`Watch`] it, and then [`retry`].
+    WouldPoll(Slot<D>),
     /// It would block, or was interrupted: [`resume`] it where blocking is allowed.
     WouldBlock(Slot<D>),
 }
@@ -102,7 +136,14 @@ pub(crate) enum Started<D: IoDomain> {
 pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: Transfer) -> Started<D> {
     slot.is_write = transfer.is_write();
     slot.transfer = Some(transfer);
+    slot.lies = 0;
     attempt(slot, May::NotBlock)
+}
+
+/// Goes on with a transfer whose file is ready, without blocking. Process context, in the process
+/// that started it.
+pub(crate) fn retry<D: IoDomain>(slot: Slot<D>) -> Started<D> {
+    attempt(slot, May::NotBlockReady)
 }
 
 /// Goes on with a transfer that would have blocked. Process context, in the process that started
@@ -122,25 +163,25 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     let kiocb = unsafe { Opaque::cast_into(&raw const (*raw.as_ptr()).kiocb) };
     // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
     // it up again, and whoever does so comes after the file has returned and after the completion.
-    let result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
+    let mut result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
 
-    let result = match result {
-        Some(result) if result == -(bindings::EIOCBQUEUED as isize) => {
-            // SAFETY: The slot is not finished before this exchange.
-            let stage = unsafe { &(*raw.as_ptr()).stage };
-            if stage.xchg(RETURNED, Full) == ISSUING {
-                return Started::Queued;
-            }
-            // SAFETY: The completion came first and has written the result before its exchange.
-            Some(unsafe { (*raw.as_ptr()).result })
+    if matches!(result, Attempt::Queued) {
+        // SAFETY: The slot is not finished before this exchange.
+        let stage = unsafe { &(*raw.as_ptr()).stage };
+        if stage.xchg(RETURNED, Full) == ISSUING {
+            return Started::Queued;
         }
-        result => result,
-    };
+        // SAFETY: The completion came first, and has written the result before its exchange.
+        let late = unsafe { (*raw.as_ptr()).result };
+        // SAFETY: The completion has left the slot to us.
+        result = unsafe { (*transfer.as_ptr()).judge_late(late) };
+    }
     // SAFETY: `into_raw` gave it; the completion, if there was one, left it to us.
     let slot = unsafe { Slot::<D>::from_raw(raw) };
     match result {
-        Some(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
-        None => Started::WouldBlock(slot),
+        Attempt::Done(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
+        Attempt::Poll => Started::WouldPoll(slot),
+        Attempt::Block | Attempt::Queued => Started::WouldBlock(slot),
     }
 }
 
@@ -188,6 +229,22 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // SAFETY: As above, so not null.
     let item = unsafe { NonNull::new_unchecked(raw) };
     // SAFETY: `start` gave up the slot by `into_raw`, and has returned without taking it.
-    let slot = unsafe { Slot::<D>::from_raw(item) };
-    finish(slot, result, D::complete);
+    let mut slot = unsafe { Slot::<D>::from_raw(item) };
+    let again = slot
+        .transfer
+        .as_mut()
+        .is_some_and(|transfer| matches!(transfer.judge_late(result), Attempt::Block));
+    if !again {
+        return finish(slot, result, D::complete);
+    }
+    D::come_back(&mut slot.request);
+    // SAFETY: While the slot is out its pool is there; the watch makes sure that nothing of it is
+    // used after the slot has been handed over.
+    let watch = D::watch(unsafe { &*(&raw const *slot.shared()) });
+    if let Err(slot) = watch.add_ready(slot) {
+        finish(slot, CANCELED, D::complete);
+    }
 }
+
+/// What a transfer answers that would have to be done again and cannot.
+const CANCELED: isize = -(bindings::ECANCELED as isize);

@@ -124,9 +124,3 @@ impl Patience {
         }
     }
 }
-
-/// Whether the current task is being killed.
-pub(crate) fn current_is_dying() -> bool {
-    // SAFETY: FFI call without requirements.
-    unsafe { helpers::io_ring_current_fatal_signal() }
-}

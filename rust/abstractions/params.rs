@@ -15,6 +15,18 @@ pub(crate) fn node_mode() -> u16 {
     (mode & 0o666) as u16
 }
 
+/// What the administrator set as the most worker threads of a ring, not judged.
+pub(crate) fn max_workers() -> u32 {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_param_max_workers() }
+}
+
+/// Most worker threads of all rings of a user.
+pub(crate) fn max_user_workers() -> u32 {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_param_max_user_workers() }
+}
+
 /// Whether the administrator lets the calling process set up rings, which it is about to do.
 ///
 /// Process context; may ask the security modules for a capability.

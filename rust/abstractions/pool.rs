@@ -16,10 +16,17 @@
 //! lock is the last access to it. A pool that is dropped while slots are out is leaked, with a
 //! warning: that wastes memory, but nothing can use it after free.
 
+mod chain;
+mod list;
+
+pub(crate) use chain::Chain;
+pub(super) use list::List;
+
 use super::deferred::ModuleRef;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    mem::ManuallyDrop,
     ops::{
         Deref,
         DerefMut, //
@@ -54,6 +61,8 @@ struct Cell<D: Domain> {
     item: UnsafeCell<D::Item>,
     /// The next slot of the chain this one is in; only used by the owner of that chain.
     next: UnsafeCell<Option<NonNull<Cell<D>>>>,
+    /// The slot before it; only used by the owner of the [`List`] it is in.
+    prev: UnsafeCell<Option<NonNull<Cell<D>>>>,
     core: NonNull<Core<D>>,
 }
 
@@ -164,6 +173,7 @@ impl<D: Domain> Pool<D> {
                 Cell {
                     item: UnsafeCell::new(item()),
                     next: UnsafeCell::new(None),
+                    prev: UnsafeCell::new(None),
                     core,
                 },
                 GFP_KERNEL_ACCOUNT,
@@ -270,6 +280,24 @@ impl<D: Domain> Slot<D> {
         drop(inside);
     }
 
+    /// What everybody who holds a slot may look at.
+    pub(super) fn shared(&self) -> &D::Shared {
+        // SAFETY: While this slot is out, the pool's core is valid.
+        unsafe { &self.core().as_ref().shared }
+    }
+
+    /// As [`Slot::shared`], for a slot that has been given up.
+    ///
+    /// # Safety
+    ///
+    /// `item` comes from [`Slot::into_raw`], and the slot stays out during `'a`.
+    pub(super) unsafe fn shared_of<'a>(item: NonNull<D::Item>) -> &'a D::Shared {
+        // SAFETY: By the safety requirements. This value is only looked at, not used up.
+        let slot = ManuallyDrop::new(unsafe { Self::from_raw(item) });
+        // SAFETY: While the slot is out, the pool's core is valid.
+        unsafe { &(*slot.core().as_ptr()).shared }
+    }
+
     /// Gives up ownership, for code that hands the item's address to C.
     ///
     /// The item stays where it is until [`Slot::from_raw`].
@@ -322,89 +350,5 @@ impl<D: Domain> Drop for Slot<D> {
     }
 }
 
-/// A list of slots, linked through themselves: adding and removing never allocates.
-///
-/// # Invariants
-///
-/// `first` starts a list, linked by `next`, of cells that this chain owns, and `last` is its last.
-pub(crate) struct Chain<D: Domain> {
-    first: Option<NonNull<Cell<D>>>,
-    last: Option<NonNull<Cell<D>>>,
-}
-
 // SAFETY: As for the pool: what is inside is only used with the lock held, and `core` only compared.
 unsafe impl<D: Domain> Send for Inside<D> {}
-
-// SAFETY: A chain is a number of slots, which are `Send`.
-unsafe impl<D: Domain> Send for Chain<D> {}
-
-impl<D: Domain> Chain<D> {
-    /// An empty chain.
-    pub(crate) const fn new() -> Self {
-        Self {
-            first: None,
-            last: None,
-        }
-    }
-
-    /// Whether there is no slot in it.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// Adds a slot in front.
-    #[inline]
-    pub(crate) fn push(&mut self, slot: Slot<D>) {
-        let cell = slot.0;
-        core::mem::forget(slot);
-        // SAFETY: The chain now owns the cell, and with it the right to use `next`.
-        unsafe { *cell.as_ref().next.get() = self.first };
-        if self.first.is_none() {
-            self.last = Some(cell);
-        }
-        self.first = Some(cell);
-    }
-
-    /// Adds a slot at the end.
-    #[inline]
-    pub(crate) fn push_back(&mut self, slot: Slot<D>) {
-        let cell = slot.0;
-        core::mem::forget(slot);
-        // SAFETY: The chain now owns the cell, and with it the right to use `next`.
-        unsafe { *cell.as_ref().next.get() = None };
-        match self.last {
-            // SAFETY: The chain owns its cells by the type invariants.
-            Some(last) => unsafe { *last.as_ref().next.get() = Some(cell) },
-            None => self.first = Some(cell),
-        }
-        self.last = Some(cell);
-    }
-
-    /// Removes the first slot.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Slot<D>> {
-        let cell = self.first?;
-        // SAFETY: The chain owns its cells by the type invariants.
-        self.first = unsafe { *cell.as_ref().next.get() };
-        if self.first.is_none() {
-            self.last = None;
-        }
-        // INVARIANT: The chain does not own the cell any more.
-        Some(Slot(cell, PhantomData))
-    }
-
-    /// Lets go of all slots without bringing them home.
-    fn forget(&mut self) {
-        self.first = None;
-        self.last = None;
-    }
-}
-
-impl<D: Domain> Drop for Chain<D> {
-    fn drop(&mut self) {
-        while let Some(slot) = self.pop() {
-            drop(slot);
-        }
-    }
-}

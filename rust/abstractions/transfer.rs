@@ -9,9 +9,12 @@
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
 use super::helpers;
-use core::ptr::{
-    null_mut,
-    NonNull, //
+use core::{
+    mem::ManuallyDrop,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::{
     bindings,
@@ -24,7 +27,20 @@ use kernel::{
 };
 
 /// An open file, looked up by descriptor once.
-pub(crate) struct OpenFile(ARef<File>);
+///
+/// Dropping it may close the file; in a worker thread it is closed by then.
+pub(crate) struct OpenFile(ManuallyDrop<ARef<File>>);
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        // SAFETY: Gives back the reference that this value holds, and is not used again.
+        unsafe { helpers::io_ring_put_file(self.as_ptr()) };
+    }
+}
+
+/// Which open file, or which inode; only to be compared, and only while it is open.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct FileId(usize);
 
 impl OpenFile {
     /// The file that `fd` stands for in the calling process. Process context, in an ioctl.
@@ -36,7 +52,19 @@ impl OpenFile {
         let fd = u32::try_from(fd).map_err(|_| EBADF)?;
         let file = LocalFile::fget(fd).map_err(|_| EBADF)?;
         // SAFETY: ioctl uses `fdget`, not `fdget_pos`, so this thread has no such call under way.
-        Ok(Self(unsafe { LocalFile::assume_no_fdget_pos(file) }))
+        let file = unsafe { LocalFile::assume_no_fdget_pos(file) };
+        Ok(Self(ManuallyDrop::new(file)))
+    }
+
+    /// Which file it is.
+    pub(crate) fn id(&self) -> FileId {
+        FileId(self.as_ptr().addr())
+    }
+
+    /// Which inode it is a file of.
+    fn inode_id(&self) -> FileId {
+        // SAFETY: The file is alive.
+        FileId(unsafe { helpers::io_ring_file_inode(self.as_ptr()) }.addr())
     }
 
     fn as_ptr(&self) -> *mut bindings::file {
@@ -218,7 +246,22 @@ pub(crate) enum Unfit {
 pub(crate) enum May {
     /// It must not.
     NotBlock,
+    /// It must not, and the file has just said that it would not.
+    NotBlockReady,
     /// It may.
+    Block,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy)]
+pub(super) enum Attempt {
+    /// The file has answered this.
+    Done(isize),
+    /// The file will answer later.
+    Queued,
+    /// It should be tried again when the file is ready.
+    Poll,
+    /// It should be tried again where blocking is allowed; there it means: after a signal.
     Block,
 }
 
@@ -227,8 +270,8 @@ pub(crate) enum May {
 enum Nonblocking {
     /// It can be told, with `IOCB_NOWAIT`.
     Told,
-    /// It does not block for long anyway: its data is memory; a device has the request (`O_DIRECT`);
-    /// a write only copies to memory; or the program said itself not to wait.
+    /// It does not block for long anyway: its data is memory, or the program said itself not to
+    /// wait.
     Anyway,
     /// It cannot be asked.
     Never,
@@ -241,6 +284,8 @@ pub(crate) struct Transfer {
     flags: c_int,
     rwf: u32,
     nonblocking: Nonblocking,
+    /// The last attempt was told not to block.
+    tried_only: bool,
     /// Bytes transferred by attempts before this one.
     done: usize,
     priority: Priority,
@@ -289,16 +334,16 @@ impl Transfer {
         };
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
-        let told = (flags & (helpers::IO_RING_IOCB_NOWAIT | helpers::IO_RING_IOCB_DIRECT)) != 0;
-        // Most file systems cannot be told when a buffered write is to wait, and a write is a copy
-        // to memory unless too much of it is dirty: handing it to a thread costs more.
-        let is_copy = direction == Direction::Write
-            && (flags & helpers::IO_RING_IOCB_SYNC) == 0
-            && file.is(helpers::IO_RING_FILE_STORAGE)
-            && !file.is(helpers::IO_RING_FILE_NOWAIT_WRITE);
-        let nonblocking = if told || is_copy || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
+        let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
+        // Few file systems can be told not to wait in a buffered write.
+        let can_be_told = file.is(helpers::IO_RING_FILE_NOWAIT)
+            && (direction == Direction::Read
+                || (flags & helpers::IO_RING_IOCB_DIRECT) != 0
+                || !file.is(helpers::IO_RING_FILE_STORAGE)
+                || file.is(helpers::IO_RING_FILE_NOWAIT_WRITE));
+        let nonblocking = if is_told || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
             Nonblocking::Anyway
-        } else if file.is(helpers::IO_RING_FILE_NOWAIT) {
+        } else if can_be_told {
             Nonblocking::Told
         } else {
             Nonblocking::Never
@@ -310,6 +355,7 @@ impl Transfer {
             flags,
             rwf,
             nonblocking,
+            tried_only: false,
             done: 0,
             priority,
             buffers,
@@ -319,6 +365,29 @@ impl Transfer {
     /// Whether the transfer is a write, whose completion [`end_write`] is due for.
     pub(super) fn is_write(&self) -> bool {
         self.buffers.direction == Direction::Write
+    }
+
+    /// The file.
+    pub(super) fn file_id(&self) -> FileId {
+        self.file.id()
+    }
+
+    /// The inode, if transfers like this one hold its lock all the time: buffered writes. A second
+    /// one could only wait for the first.
+    pub(super) fn alone_on(&self) -> Option<FileId> {
+        let holds = helpers::IO_RING_IOCB_DIRECT | helpers::IO_RING_IOCB_SYNC;
+        let is_copy = self.is_write() && self.flags & holds == 0;
+        (is_copy && self.file.is(helpers::IO_RING_FILE_STORAGE)).then(|| self.file.inode_id())
+    }
+
+    /// The file, and the events that say that this transfer can go on.
+    pub(super) fn readiness(&self) -> (*mut bindings::file, u32) {
+        let events = match self.buffers.direction {
+            Direction::Read => helpers::IO_RING_EPOLLIN | helpers::IO_RING_EPOLLPRI,
+            Direction::Write => helpers::IO_RING_EPOLLOUT,
+        };
+        let always = helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP;
+        (self.file.as_ptr(), events | always)
     }
 
     /// The result of the whole transfer, if its last attempt answered `result`.
@@ -333,26 +402,25 @@ impl Transfer {
 
     /// Issues the transfer, or what is left of it, with `kiocb`, which it initialises.
     ///
-    /// Answers what the file answers; `None` if that would have blocked and must not, or did block
-    /// and was interrupted by a signal. After
-    /// `-EIOCBQUEUED` `complete` is, or has already been, called with `kiocb` once.
+    /// After [`Attempt::Queued`] `complete` is, or has already been, called with `kiocb` once.
     ///
     /// # Safety
     ///
     /// `transfer` and `kiocb` are valid, and stay so until this function has returned and, if it
-    /// returned `-EIOCBQUEUED`, `complete` has been called. Nothing else uses them meanwhile.
+    /// answered [`Attempt::Queued`], `complete` has been called. Nothing else uses them meanwhile.
     pub(super) unsafe fn run(
         mut transfer: NonNull<Self>,
         kiocb: *mut bindings::kiocb,
         complete: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
         may: May,
-    ) -> Option<isize> {
-        // SAFETY: Valid by the safety requirements; only read here.
-        let this = unsafe { transfer.as_ref() };
-        let try_only = may == May::NotBlock && this.nonblocking == Nonblocking::Told;
-        if may == May::NotBlock && this.nonblocking == Nonblocking::Never {
-            return None;
+    ) -> Attempt {
+        // SAFETY: Valid by the safety requirements; used by nobody else before it is issued.
+        let this = unsafe { transfer.as_mut() };
+        if may != May::Block && this.nonblocking == Nonblocking::Never {
+            let ask = may == May::NotBlock && this.file.is(helpers::IO_RING_FILE_POLLABLE);
+            return if ask { Attempt::Poll } else { Attempt::Block };
         }
+        this.tried_only = may != May::Block && this.nonblocking == Nonblocking::Told;
         let mut request = bindings::kiocb {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
@@ -360,15 +428,9 @@ impl Transfer {
             ki_complete: Some(complete),
             ..pin_init::zeroed()
         };
-        if try_only {
+        if this.tried_only {
             request.ki_flags |= helpers::IO_RING_IOCB_NOWAIT;
         }
-        // Plain data: an attempt that did not happen is undone by copying it back.
-        // SAFETY: Valid by the safety requirements; the iterator owns nothing.
-        let untouched = unsafe { core::ptr::read(&this.buffers.iter) };
-        let left = this.buffers.len();
-        let is_storage = try_only && this.file.is(helpers::IO_RING_FILE_STORAGE);
-
         let result = match this.start {
             Start::At(offset) => {
                 request.ki_pos = offset.wrapping_add(this.done as i64);
@@ -386,27 +448,60 @@ impl Transfer {
                 unsafe { Self::issue_at_position(transfer, kiocb, may) }
             }
         };
-
-        const EAGAIN: isize = -(bindings::EAGAIN as isize);
-        const EOPNOTSUPP: isize = -(bindings::EOPNOTSUPP as isize);
-        let undone = match result {
-            EAGAIN | EOPNOTSUPP => try_only,
-            result => is_restart(result),
-        };
-        match result {
-            _ if undone => {
-                // SAFETY: The transfer did not happen, so nobody else uses it.
-                unsafe { transfer.as_mut() }.buffers.iter = untouched;
-                None
-            }
-            1.. if is_storage && result.unsigned_abs() < left => {
-                // SAFETY: The attempt is over, so nobody else uses the transfer.
-                let this = unsafe { transfer.as_mut() };
-                this.done = this.done.wrapping_add(result.unsigned_abs());
-                None
-            }
-            result => Some(result),
+        if result == QUEUED {
+            return Attempt::Queued;
         }
+        // SAFETY: The file has answered, so nobody else uses either.
+        unsafe { transfer.as_mut().judge(result, may, (*kiocb).ki_pos) }
+    }
+
+    /// What follows from the answer of the file, which is at `position` now.
+    fn judge(&mut self, result: isize, may: May, position: i64) -> Attempt {
+        let may_wait = self.flags & helpers::IO_RING_IOCB_NOWAIT == 0;
+        match result {
+            AGAIN if may_wait && self.file.is(helpers::IO_RING_FILE_POLLABLE) => Attempt::Poll,
+            AGAIN | UNSUPPORTED if self.tried_only => Attempt::Block,
+            result if is_restart(result) => Attempt::Block,
+            1.. if may_wait && self.goes_on(result.unsigned_abs(), position) => {
+                let bytes = result.unsigned_abs();
+                // SAFETY: The iterator is ours, and has more than that left.
+                unsafe { helpers::io_ring_iter_advance(&mut self.buffers.iter, bytes) };
+                self.done = self.done.wrapping_add(bytes);
+                let ask = may != May::Block && self.file.is(helpers::IO_RING_FILE_POLLABLE);
+                if ask {
+                    Attempt::Poll
+                } else {
+                    Attempt::Block
+                }
+            }
+            result => Attempt::Done(result),
+        }
+    }
+
+    /// As [`Transfer::judge`], for an answer that came later.
+    pub(super) fn judge_late(&mut self, result: isize) -> Attempt {
+        match result {
+            AGAIN | UNSUPPORTED if self.tried_only => {
+                // Asking again would lead to the same.
+                self.nonblocking = Nonblocking::Never;
+                Attempt::Block
+            }
+            result => Attempt::Done(result),
+        }
+    }
+
+    /// Whether a transfer that got so many bytes, and is at `position` now, is short of some that
+    /// the system call would have waited for.
+    fn goes_on(&self, bytes: usize, position: i64) -> bool {
+        if bytes >= self.buffers.len() {
+            return false;
+        }
+        if self.is_write() {
+            return self.file.is(helpers::IO_RING_FILE_WRITES_ALL);
+        }
+        // SAFETY: The file is alive.
+        self.file.is(helpers::IO_RING_FILE_STORAGE)
+            && !unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) }
     }
 
     /// Issues at the file position, and moves that on. If that must not block and another thread
@@ -446,7 +541,7 @@ impl Transfer {
         ret
     }
 
-    /// Calls the file.
+    /// Calls the file, with a copy of the iterator: what is left is counted from the answer.
     ///
     /// # Safety
     ///
@@ -463,10 +558,10 @@ impl Transfer {
         let write = buffers.direction == Direction::Write;
         // SAFETY: As above.
         let rwf = unsafe { (*this).rwf };
-        // SAFETY: As above; nothing else uses the iterator.
-        let iter = unsafe { &raw mut (*this).buffers.iter };
+        // SAFETY: Plain data, which owns nothing: files do not use it after they have returned.
+        let mut iter = unsafe { core::ptr::read(&buffers.iter) };
         // SAFETY: Both are valid by the safety requirements.
-        unsafe { helpers::io_ring_transfer(kiocb, iter, write, rwf) }
+        unsafe { helpers::io_ring_transfer(kiocb, &mut iter, write, rwf) }
     }
 }
 
@@ -481,6 +576,10 @@ pub(super) unsafe fn end_write(kiocb: *mut bindings::kiocb) {
     // SAFETY: By the safety requirements.
     unsafe { helpers::io_ring_transfer_end_write(kiocb) };
 }
+
+const QUEUED: isize = -(bindings::EIOCBQUEUED as isize);
+const AGAIN: isize = -(bindings::EAGAIN as isize);
+const UNSUPPORTED: isize = -(bindings::EOPNOTSUPP as isize);
 
 /// What a request answers that was interrupted and cannot be restarted as a system call would be.
 const INTERRUPTED: isize = -(bindings::EINTR as isize);

@@ -20,6 +20,7 @@ use core::{
 use kernel::{
     bindings,
     prelude::*,
+    sync::LockClassKey,
     time::{
         msecs_to_jiffies,
         Jiffies,
@@ -63,11 +64,16 @@ struct Sleeper<'a, F> {
 }
 
 impl WaitQueue {
-    /// An empty queue.
-    pub(crate) fn new() -> impl PinInit<Self> {
+    /// An empty queue. `class` is that of its lock: [`kernel::static_lock_class!`].
+    pub(crate) fn new(
+        name: &'static CStr,
+        class: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
-            // SAFETY: `slot` is valid for writes and will not move.
-            head <- Opaque::ffi_init(|slot| unsafe { helpers::io_ring_init_waitqueue_head(slot) }),
+            // SAFETY: `slot` is valid for writes and will not move; the others are static.
+            head <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__init_waitqueue_head(slot, name.as_char_ptr(), class.as_ptr())
+            }),
         })
     }
 

@@ -11,8 +11,9 @@
 //!
 //! A thread calls [`Work::work`] again and again. It ends when it is asked to leave
 //! ([`WorkerThread::leave`]) or killed. Either way somebody has to wait for its end, to free what it
-//! used; since a process that is stopped or frozen delays that for as long as it likes, only a work
-//! queue of the module does so.
+//! used: a work queue, which the thread itself asks for that when it is on its way out. Until then
+//! nobody waits for it: a process that is stopped or frozen may keep its threads from leaving for as
+//! long as it likes.
 
 use super::{
     deferred::{
@@ -21,7 +22,10 @@ use super::{
     },
     helpers,
 };
-use core::ptr::null_mut;
+use core::{
+    mem::ManuallyDrop,
+    ptr::null_mut, //
+};
 use kernel::{
     bindings,
     error::from_err_ptr,
@@ -59,6 +63,9 @@ pub(crate) trait Work: Send + Sync + 'static {
 
     /// The thread has ended. Called in a work queue.
     fn ended(&self);
+
+    /// Where the ends of threads are waited for. Called in the thread.
+    fn farewell(&self) -> &DeferredQueue;
 }
 
 /// A thread that works for `W`.
@@ -75,6 +82,7 @@ pub(crate) struct WorkerThread<W: Work> {
     thread: Atomic<*mut c_void>,
     task: Atomic<*mut bindings::task_struct>,
     leaving: Atomic<bool>,
+    is_ending: Atomic<bool>,
     #[pin]
     end: QueueWork<Self>,
     _module: ModuleRef,
@@ -103,6 +111,7 @@ impl<W: Work> WorkerThread<W> {
                 thread: Atomic::new(null_mut()),
                 task: Atomic::new(null_mut()),
                 leaving: Atomic::new(false),
+                is_ending: Atomic::new(false),
                 end <- new_work!("io_ring_worker"),
                 _module: ModuleRef::get(),
             }),
@@ -152,11 +161,26 @@ impl<W: Work> WorkerThread<W> {
         }
     }
 
-    /// Asks the thread to leave, and has `queue` wait for its end. The last to be done with it.
-    pub(crate) fn leave(this: Arc<Self>, queue: &DeferredQueue) {
-        if !this.leaving.xchg(true, Full) {
-            queue.enqueue(this);
+    /// Asks the thread to leave. Process context; does not wait for it.
+    pub(crate) fn leave(&self) {
+        self.leaving.xchg(true, Full);
+        self.interrupt();
+    }
+
+    /// What it works for.
+    pub(crate) fn work(&self) -> &Arc<W> {
+        &self.work
+    }
+
+    /// Has a work queue wait for the end of this thread, which is the calling one and does not work
+    /// any more.
+    fn end(&self) {
+        if self.is_ending.xchg(true, Full) {
+            return;
         }
+        // SAFETY: The thread's own reference, which is given back after its end; this is another one.
+        let this = ManuallyDrop::new(unsafe { Arc::<Self>::from_raw(self) });
+        self.work.farewell().enqueue(Arc::clone(&this));
     }
 }
 
@@ -176,7 +200,7 @@ impl<W: Work> WorkItem for WorkerThread<W> {
 
     fn run(this: Arc<Self>) {
         let thread = this.thread.load(Acquire);
-        // SAFETY: Started, by the type invariants, and stopped once: `leave` enqueues once. The
+        // SAFETY: Started, by the type invariants, and stopped once: `end` enqueues once. The
         // function waits until the thread does not use the callbacks and their data any more.
         unsafe { helpers::io_ring_vhost_task_stop(thread) };
         // SAFETY: The reference that `spawn` made for the thread.
@@ -192,6 +216,7 @@ unsafe extern "C" fn work_callback<W: Work>(data: *mut c_void) -> bool {
     // SAFETY: By the safety requirements.
     let this: &WorkerThread<W> = unsafe { &*data.cast() };
     if this.is_leaving() {
+        this.end();
         // Sleep until `vhost_task_stop` says so.
         return false;
     }
@@ -215,4 +240,5 @@ unsafe extern "C" fn killed_callback<W: Work>(data: *mut c_void) {
     // SAFETY: By the safety requirements.
     let this: &WorkerThread<W> = unsafe { &*data.cast() };
     this.work.killed(this);
+    this.end();
 }

@@ -10,8 +10,12 @@ use super::{
 };
 use crate::{
     abi,
-    abstractions::transfer::OpenFile, //
+    abstractions::transfer::{
+        FileId,
+        OpenFile, //
+    },
 };
+
 /// A synchronisation that is ready to run.
 pub(crate) struct Fsync {
     file: OpenFile,
@@ -34,6 +38,11 @@ impl Fsync {
             last,
             data_only: sqe.op_flags & abi::FSYNC_DATASYNC != 0,
         })
+    }
+
+    /// The file.
+    pub(crate) fn file_id(&self) -> FileId {
+        self.file.id()
     }
 
     /// Does it. Process context; sleeps until the device has answered.

@@ -208,6 +208,12 @@ pub(crate) const FSYNC: Rule = Rule::new(
     &[Field::FD, Field::OFF, Field::LEN, Field::OP_FLAGS],
     abi::FSYNC_DATASYNC,
 );
+/// The rule of CANCEL.
+pub(crate) const CANCEL: Rule = Rule::new(
+    abi::OP_CANCEL,
+    &[Field::FD, Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    abi::CANCEL_FLAGS,
+);
 /// The rule of READ.
 pub(crate) const READ: Rule = Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS);
 /// The rule of WRITE.
@@ -218,7 +224,7 @@ pub(crate) const OPS_MAX: u8 = abi::OP_WRITE + 1;
 
 /// What QUERY says of `opcode`.
 pub(crate) fn info(opcode: u8) -> abi::OpInfo {
-    [NOP, READV, WRITEV, FSYNC, READ, WRITE]
+    [NOP, READV, WRITEV, FSYNC, CANCEL, READ, WRITE]
         .iter()
         .map(|rule| rule.info)
         .find(|info| info.opcode == opcode)

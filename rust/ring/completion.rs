@@ -40,6 +40,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             Acquire,
@@ -57,9 +58,10 @@ const MOVE_AT_ONCE: u32 = 32;
 const MOVE_ON_POST: u32 = 4;
 
 /// The types of a pool whose slots become completions.
-pub(crate) trait Completing:
-    Domain<Shared = Shared, Locked = CompletionQueue<Self>>
-{
+pub(crate) trait Completing: Domain<Locked = CompletionQueue<Self>> {
+    /// What those who wait for completions look at.
+    fn completion(shared: &Self::Shared) -> &Shared;
+
     /// The completion of a finished request.
     fn cqe(item: &Self::Item) -> abi::Cqe;
 }
@@ -203,7 +205,7 @@ impl Shared {
         requests: usize,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
-            waiters <- WaitQueue::new(),
+            waiters <- WaitQueue::new(c"io_ring_waiters", static_lock_class!()),
             capacity: layout.cq_entries,
             tail: Atomic::new(0),
             parked: Atomic::new(0),
@@ -287,7 +289,7 @@ impl Shared {
 /// Head and tail are compared as they were at the same moment: else other threads that reap and
 /// complete could make a true head look false. Process context.
 pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
-    let shared = pool.shared();
+    let shared = D::completion(pool.shared());
     if let Some(ready) = shared.ready_at_rest() {
         return Ok(ready);
     }
@@ -301,7 +303,7 @@ pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
 ///
 /// A slot that a submitter has fetched counts as under way until it comes home unused.
 pub(crate) fn would_stall<D: Completing>(pool: &Pool<D>, wanted: u32) -> Result<bool, OutOfRange> {
-    let shared = pool.shared();
+    let shared = D::completion(pool.shared());
     let inside = pool.lock();
     let head = Position::new(inside.state.head_word.load_acquire());
     let ready = index::filled(head, inside.state.tail, shared.capacity)?;
@@ -312,9 +314,21 @@ pub(crate) fn would_stall<D: Completing>(pool: &Pool<D>, wanted: u32) -> Result<
     Ok(under_way.saturating_add(ready as usize) < wanted as usize)
 }
 
+/// How many requests somebody works on. Process context.
+///
+/// A slot that a submitter has fetched counts until it comes home unused.
+pub(crate) fn under_way<D: Completing>(pool: &Pool<D>) -> usize {
+    let inside = pool.lock();
+    D::completion(pool.shared()).note_idle(&inside);
+    let idle = inside
+        .at_home()
+        .saturating_add(inside.state.parked_now as usize);
+    pool.len().saturating_sub(idle)
+}
+
 /// Moves parked completions to the queue, as far as there is room, and makes them known.
 pub(crate) fn flush_parked<D: Completing>(pool: &Pool<D>) {
-    let shared = pool.shared();
+    let shared = D::completion(pool.shared());
     let mut moved = true;
     while moved && shared.has_parked() {
         let mut inside = pool.lock();
@@ -377,7 +391,7 @@ pub(crate) fn discard_parked<D: Completing>(pool: &Pool<D>) {
             more = more && recall_one(&mut inside);
         }
         // Also if there was none: what is idle is only known from here on.
-        publish(pool.shared(), &mut inside);
+        publish(D::completion(pool.shared()), &mut inside);
     }
 }
 
@@ -394,5 +408,5 @@ pub(crate) fn recall_one<D: Completing>(inside: &mut Inside<D>) -> bool {
 pub(crate) fn when_idle<D: Completing>(pool: &Pool<D>, action: Arc<dyn OnIdle>) {
     let mut inside = pool.lock();
     inside.state.on_idle = Some(action);
-    publish(pool.shared(), &mut inside);
+    publish(D::completion(pool.shared()), &mut inside);
 }

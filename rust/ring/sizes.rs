@@ -36,6 +36,14 @@ impl Refused {
     }
 }
 
+/// Fewest worker threads that a ring may be limited to.
+const MIN_WORKERS: u32 = 2;
+
+/// The limit of worker threads that the module parameter `max_workers` stands for.
+pub(crate) fn workers_limit(parameter: u32) -> u32 {
+    parameter.clamp(MIN_WORKERS, abi::MAX_WORKERS)
+}
+
 /// The sizes of a ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sizes {
@@ -45,6 +53,8 @@ pub(crate) struct Sizes {
     pub(crate) cq_entries: Capacity,
     /// Request slots, at least as many as completion queue entries.
     pub(crate) requests: u32,
+    /// Worker threads at once.
+    pub(crate) max_workers: u32,
 }
 
 /// One size with its limit.
@@ -74,8 +84,8 @@ impl Wanted {
 }
 
 impl Sizes {
-    /// The sizes that `setup` asks for.
-    pub(crate) fn of(setup: &abi::Setup) -> Result<Self, Refused> {
+    /// The sizes that `setup` asks for, where a ring may have up to `workers_limit` worker threads.
+    pub(crate) fn of(setup: &abi::Setup, workers_limit: u32) -> Result<Self, Refused> {
         let clamp = setup.flags & abi::SETUP_CLAMP != 0;
 
         let field = offset_of!(abi::Setup, entries);
@@ -89,10 +99,12 @@ impl Sizes {
             Capacity::at_least(wanted.within_limit(clamp)?).ok_or(Refused::value(field))?;
         let cq_entries = Self::cq_entries(setup, entries, clamp)?;
         let requests = Self::requests(setup, cq_entries, clamp)?;
+        let max_workers = Self::max_workers(setup, workers_limit, clamp)?;
         Ok(Self {
             entries,
             cq_entries,
             requests,
+            max_workers,
         })
     }
 
@@ -133,5 +145,22 @@ impl Sizes {
             return Err(Refused::value(field));
         }
         Ok(requests)
+    }
+
+    fn max_workers(setup: &abi::Setup, limit: u32, clamp: bool) -> Result<u32, Refused> {
+        if setup.max_workers == 0 {
+            return Ok(limit);
+        }
+        let field = offset_of!(abi::Setup, max_workers);
+        if setup.max_workers < MIN_WORKERS {
+            return Err(Refused::value(field));
+        }
+        let wanted = Wanted {
+            value: setup.max_workers,
+            field,
+            limit: abi::LIMIT_WORKERS,
+            max: limit,
+        };
+        wanted.within_limit(clamp)
     }
 }

@@ -3,12 +3,15 @@
 //! How sizes are judged and rounded, against the text of the header.
 
 use crate::abi;
-use crate::ring::sizes::{Refused, Sizes};
+use crate::ring::sizes::{workers_limit, Refused, Sizes};
 use proptest::prelude::*;
 use std::mem::offset_of;
 
 /// What SETUP answers: the sizes made, or the field, the limit, need and have.
 type Answer = Result<(u32, u32, u32), (usize, u32, u32, u32)>;
+
+/// How many workers a ring may have where the sizes are looked at.
+const WORKERS_LIMIT: u32 = 32;
 
 const FLAGS: [u32; 4] = [
     0,
@@ -50,7 +53,7 @@ fn setup(entries: u32, cq_entries: u32, requests: u32, flags: u32) -> abi::Setup
 }
 
 fn answer(setup: &abi::Setup) -> Answer {
-    match Sizes::of(setup) {
+    match Sizes::of(setup, WORKERS_LIMIT) {
         Ok(sizes) => Ok((sizes.entries.get(), sizes.cq_entries.get(), sizes.requests)),
         Err(Refused {
             field,
@@ -145,6 +148,58 @@ fn the_largest_sizes_are_legal() {
     assert_eq!(answer(&largest), Ok((32768, 65536, 65536)));
     let clamped = setup(u32::MAX, u32::MAX, u32::MAX, FLAGS[3]);
     assert_eq!(answer(&clamped), Ok((32768, 65536, 65536)));
+}
+
+/// What SETUP answers to `max_workers`.
+fn workers(max_workers: u32, flags: u32, limit: u32) -> Result<u32, (usize, u32, u32, u32)> {
+    let setup = abi::Setup {
+        max_workers,
+        ..setup(8, 0, 0, flags)
+    };
+    Sizes::of(&setup, limit)
+        .map(|sizes| sizes.max_workers)
+        .map_err(|refused| (refused.field, refused.limit, refused.need, refused.have))
+}
+
+#[test]
+fn workers_at_every_edge() {
+    let field = offset_of!(abi::Setup, max_workers);
+    for limit in [2, 3, 32, 255, 256] {
+        for flags in [0, abi::SETUP_CLAMP] {
+            assert_eq!(workers(0, flags, limit), Ok(limit));
+            assert_eq!(
+                workers(1, flags, limit),
+                Err((field, abi::LIMIT_NONE, 0, 0))
+            );
+            assert_eq!(workers(2, flags, limit), Ok(2));
+            assert_eq!(workers(limit, flags, limit), Ok(limit));
+        }
+        for above in [limit + 1, 257, u32::MAX] {
+            let refused = (field, abi::LIMIT_WORKERS, above, limit);
+            assert_eq!(workers(above, 0, limit), Err(refused));
+            assert_eq!(workers(above, abi::SETUP_CLAMP, limit), Ok(limit));
+        }
+    }
+}
+
+#[test]
+fn sizes_are_judged_before_workers() {
+    let setup = abi::Setup {
+        max_workers: 1,
+        ..setup(0, 0, 0, 0)
+    };
+    assert_eq!(
+        answer(&setup),
+        Err((offset_of!(abi::Setup, entries), abi::LIMIT_NONE, 0, 0))
+    );
+}
+
+#[test]
+fn the_parameter_is_cut_to_what_the_header_says() {
+    for (parameter, limit) in [(0, 2), (1, 2), (2, 2), (32, 32), (256, 256), (257, 256)] {
+        assert_eq!(workers_limit(parameter), limit);
+    }
+    assert_eq!(workers_limit(u32::MAX), 256);
 }
 
 proptest! {

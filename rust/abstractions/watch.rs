@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Slots that wait until their file is ready. Would join `rust/kernel/sync/poll.rs`.
+//!
+//! C header: [`include/linux/poll.h`](srctree/include/linux/poll.h)
+//!
+//! # Life of a watched slot
+//!
+//! ```text
+//! prepare   enters the wait queues of the file, which it is asked for at the same time
+//! commit    puts the slot into the set of armed ones; it has no other owner any more
+//! wake-up   moves it from there to those that are ready, and wakes an attendant
+//! take      an attendant, or who cancels, takes it out; it leaves the wait queues
+//! ```
+//!
+//! A wake-up between prepare and commit is noted, and commit then gives the slot back as ready.
+//!
+//! # What the callback may do
+//!
+//! It runs in any context with the lock of the file's wait queue held, which may belong to anybody,
+//! and which other locks of that owner may be nested in. So it takes nothing but the lock of the
+//! [`Watch`] and that of the attendants' wait queue, inside of which nothing else is taken.
+//!
+//! # Lifetime
+//!
+//! The callback uses the slot's [`Places`], the slot's links and the [`Watch`]. None of them goes
+//! away under it: a slot is only given to somebody after it has left the wait queues, which needs
+//! their locks, and while it is watched its pool exists, and so the [`Watch`].
+
+use super::{
+    async_io::{
+        IoDomain,
+        IoSlot, //
+    },
+    helpers,
+    pool::{
+        Chain,
+        List,
+        Slot, //
+    },
+    transfer::Transfer,
+    wait_queue::{
+        News,
+        WaitQueue, //
+    },
+};
+use core::{
+    cell::UnsafeCell,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    bindings,
+    new_spinlock_irq,
+    prelude::*,
+    static_lock_class,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SpinLockIrq, //
+    }, //
+};
+
+/// Most wait queues of one file: terminals and pipes open for both directions have two.
+const QUEUES: usize = 2;
+
+/// Most slots that are looked at with interrupts off.
+const LOOK_AT_ONCE: usize = 64;
+
+/// How often in a row a file may say that it is ready without being so.
+const MOST_LIES: u8 = 8;
+
+/// One place in a wait queue.
+#[repr(C)]
+struct Place {
+    entry: bindings::wait_queue_entry,
+    /// The queue, or null if there is none (any more).
+    queue: *mut bindings::wait_queue_head,
+    places: *mut Inner,
+}
+
+/// Where a slot is between prepare and take. Guarded by the lock of the [`Watch`].
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Stage {
+    /// It enters wait queues.
+    Preparing,
+    /// It is in the set of armed slots.
+    Armed,
+    /// A wake-up has come, or it was taken.
+    Over,
+}
+
+struct Inner {
+    table: bindings::poll_table_struct,
+    used: usize,
+    /// The file has more wait queues than there are places.
+    is_crowded: bool,
+    events: u32,
+    stage: Stage,
+    /// The slot's item.
+    item: *mut c_void,
+    place: [Place; QUEUES],
+}
+
+/// A slot's places in the wait queues of its file.
+///
+/// # Invariants
+///
+/// While the slot is watched, `Inner::place` up to `Inner::used` are initialised, and only used by
+/// callbacks, and otherwise as the description of this file says.
+pub(super) struct Places(UnsafeCell<Inner>);
+
+// SAFETY: Who owns the slot, or the lock that is named at each field, uses it.
+unsafe impl Send for Places {}
+
+impl Places {
+    fn new() -> Result<KBox<Self>> {
+        const PLACE: Place = Place {
+            entry: pin_init::zeroed(),
+            queue: null_mut(),
+            places: null_mut(),
+        };
+        let inner = Inner {
+            table: pin_init::zeroed(),
+            used: 0,
+            is_crowded: false,
+            events: 0,
+            stage: Stage::Over,
+            item: null_mut(),
+            place: [PLACE; QUEUES],
+        };
+        Ok(KBox::new(Self(UnsafeCell::new(inner)), GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+struct State<D: IoDomain> {
+    armed: List<D>,
+    ready: Chain<D>,
+    ready_now: usize,
+    is_open: bool,
+}
+
+/// The watched slots of a ring.
+#[pin_data]
+pub(crate) struct Watch<D: IoDomain> {
+    #[pin]
+    state: SpinLockIrq<State<D>>,
+    /// Where those sleep who attend to ready slots.
+    #[pin]
+    pub(crate) attendants: WaitQueue,
+    /// Copies for those who sleep there.
+    armed: Atomic<usize>,
+    ready: Atomic<usize>,
+}
+
+/// What became of a slot that was to be watched.
+pub(crate) enum Prepared<D: IoDomain> {
+    /// Its file is ready.
+    Ready(Slot<D>),
+    /// It is in the wait queues of its file.
+    Waiting(Waiting<D>),
+    /// It cannot be watched, or its file said too often that it is ready and was not.
+    Impossible(Slot<D>),
+}
+
+/// A slot that is in the wait queues of its file, and not armed yet.
+///
+/// # Invariants
+///
+/// `item` comes from [`Slot::into_raw`]; its `places` are there, and in use.
+pub(crate) struct Waiting<D: IoDomain> {
+    item: NonNull<D::Item>,
+}
+
+// SAFETY: As a slot.
+unsafe impl<D: IoDomain> Send for Waiting<D> {}
+
+/// Enters the wait queues of the file of the transfer in `slot`.
+///
+/// Process context; sleeps where the file's `poll` does.
+pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
+    if slot.places.is_none() {
+        match Places::new() {
+            Ok(places) => slot.places = Some(places),
+            Err(_) => return Prepared::Impossible(slot),
+        }
+    }
+    let Some((file, events)) = slot.transfer.as_ref().map(Transfer::readiness) else {
+        return Prepared::Impossible(slot);
+    };
+    let item = slot.into_raw();
+    // SAFETY: The slot is ours, and its places are there.
+    let inner = unsafe { places(item) };
+    let enter = Inner {
+        table: bindings::poll_table_struct {
+            _qproc: Some(enter::<D>),
+            _key: events,
+        },
+        used: 0,
+        is_crowded: false,
+        events,
+        stage: Stage::Preparing,
+        item: item.as_ptr().cast(),
+        // SAFETY: As above; plain data that is not in use.
+        place: unsafe { core::ptr::read(&raw const (*inner).place) },
+    };
+    // SAFETY: As above.
+    unsafe { inner.write(enter) };
+    // SAFETY: The transfer holds the file, and the table is in the places, which stay where they
+    // are.
+    let mask = unsafe { helpers::io_ring_vfs_poll(file, &raw mut (*inner).table) };
+    // INVARIANT: Just made so.
+    let waiting = Waiting { item };
+    // SAFETY: Only `enter` writes these, during the call above.
+    let (used, is_crowded) = unsafe { ((*inner).used, (*inner).is_crowded) };
+    if mask & events == 0 && used != 0 && !is_crowded {
+        return Prepared::Waiting(waiting);
+    }
+    let mut slot = waiting.leave();
+    // OVERFLOW: Judged before it gets there.
+    slot.lies = slot.lies.wrapping_add(1);
+    if mask & events == 0 || slot.lies > MOST_LIES {
+        return Prepared::Impossible(slot);
+    }
+    Prepared::Ready(slot)
+}
+
+/// The places of a slot.
+///
+/// # Safety
+///
+/// `item` comes from [`Slot::into_raw`], and is still given up; the slot has places.
+unsafe fn places<R>(item: NonNull<IoSlot<R>>) -> *mut Inner {
+    // SAFETY: By the safety requirements. This field is not written while the slot is given up.
+    match unsafe { &(*item.as_ptr()).places } {
+        Some(places) => places.0.get(),
+        None => null_mut(),
+    }
+}
+
+impl<D: IoDomain> Waiting<D> {
+    /// Arms the slot, unless its file has become ready meanwhile or `watch`, which is that of the
+    /// slot's pool, is closed.
+    pub(crate) fn commit(self, watch: &Watch<D>) -> Result<(), Slot<D>> {
+        // SAFETY: By the type invariants.
+        let inner = unsafe { places(self.item) };
+        let mut state = watch.state.lock();
+        // SAFETY: With the lock held.
+        let stage = unsafe { (*inner).stage };
+        if stage != Stage::Preparing || !state.is_open {
+            drop(state);
+            return Err(self.leave());
+        }
+        // SAFETY: As above.
+        unsafe { (*inner).stage = Stage::Armed };
+        // SAFETY: Given up by `prepare`, and `self` is used up.
+        let mut slot = unsafe { Slot::<D>::from_raw(self.item) };
+        slot.lies = 0;
+        state.armed.push_back(slot);
+        watch.armed.store(state.armed.len(), Relaxed);
+        Ok(())
+    }
+
+    /// Leaves the wait queues.
+    pub(crate) fn leave(self) -> Slot<D> {
+        // SAFETY: By the type invariants.
+        unsafe { leave(self.item) }
+    }
+}
+
+/// Takes a slot out of the wait queues of its file.
+///
+/// # Safety
+///
+/// `item` comes from [`Slot::into_raw`], which this takes back; its places are in use. It is in no
+/// list.
+unsafe fn leave<D: IoDomain>(item: NonNull<D::Item>) -> Slot<D> {
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { places(item) };
+    for i in 0..QUEUES {
+        // SAFETY: As above. Who is in no list gets no wake-up that would change `used`.
+        if i < unsafe { (*inner).used } {
+            // SAFETY: As above; within the array.
+            let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(i) };
+            // SAFETY: In use, so initialised by `enter`.
+            unsafe {
+                helpers::io_ring_poll_leave(&raw mut (*place).entry, &raw mut (*place).queue)
+            };
+        }
+    }
+    // SAFETY: As above; no callback uses it any more.
+    unsafe { (*inner).used = 0 };
+    // SAFETY: By the safety requirements. No callback uses it any more.
+    unsafe { Slot::from_raw(item) }
+}
+
+impl<D: IoDomain> Watch<D> {
+    /// Watches nothing yet.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            state <- new_spinlock_irq!(State {
+                armed: List::new(),
+                ready: Chain::new(),
+                ready_now: 0,
+                is_open: true,
+            }, "io_ring_watch"),
+            attendants <- WaitQueue::new(c"io_ring_attendants", static_lock_class!()),
+            armed: Atomic::new(0),
+            ready: Atomic::new(0),
+        })
+    }
+
+    /// How many slots are armed.
+    pub(crate) fn armed(&self) -> usize {
+        self.armed.load(Relaxed)
+    }
+
+    /// How many slots are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.load(Relaxed)
+    }
+
+    /// Whether slots are accepted. What is in here is not touched.
+    pub(crate) fn set_open(&self, is_open: bool) {
+        self.state.lock().is_open = is_open;
+    }
+
+    fn put_ready(&self, state: &mut State<D>, slot: Slot<D>) {
+        self.push_ready(state, slot);
+        // With the lock held: as soon as it is not, the slot may end, and with it all this.
+        self.attendants.wake(News::Readable);
+    }
+
+    /// Adds a slot that needs attendance. Any context.
+    ///
+    /// Gives it back if the watch is closed.
+    pub(crate) fn add_ready(&self, slot: Slot<D>) -> Result<(), Slot<D>> {
+        let mut state = self.state.lock();
+        if !state.is_open {
+            return Err(slot);
+        }
+        self.put_ready(&mut state, slot);
+        Ok(())
+    }
+
+    /// Takes a slot that is ready. Process context.
+    pub(crate) fn take_ready(&self) -> Option<Slot<D>> {
+        let mut state = self.state.lock();
+        let slot = self.pop_ready(&mut state)?;
+        drop(state);
+        Some(at_rest(slot))
+    }
+
+    /// Takes those that `matches`, armed or ready: all, or at most one. Process context.
+    ///
+    /// Finds all that were there when it was called and that nobody else takes or adds again.
+    pub(crate) fn take_matching(&self, all: bool, matches: &dyn Fn(&D::Item) -> bool) -> Chain<D> {
+        // Those that get ready meanwhile are found there.
+        let mut found = self.look_through(all, matches, self.armed(), Self::pop_armed, Self::rearm);
+        if all || found.is_empty() {
+            let ready = self.ready();
+            let more = self.look_through(all, matches, ready, Self::pop_ready, Self::push_ready);
+            found.append(more);
+        }
+        let mut taken = Chain::new();
+        while let Some(slot) = found.pop() {
+            taken.push_back(at_rest(slot));
+        }
+        taken
+    }
+
+    /// Takes `count` slots out by `pop`; those that do not match go back by `push`.
+    fn look_through(
+        &self,
+        all: bool,
+        matches: &dyn Fn(&D::Item) -> bool,
+        count: usize,
+        pop: fn(&Self, &mut State<D>) -> Option<Slot<D>>,
+        push: fn(&Self, &mut State<D>, Slot<D>),
+    ) -> Chain<D> {
+        let mut found = Chain::new();
+        let mut left = count;
+        while left != 0 {
+            let mut state = self.state.lock();
+            for _ in 0..left.min(LOOK_AT_ONCE) {
+                match pop(self, &mut state) {
+                    Some(slot) if matches(&slot) => {
+                        found.push_back(slot);
+                        if !all {
+                            return found;
+                        }
+                    }
+                    Some(slot) => push(self, &mut state, slot),
+                    None => return found,
+                }
+            }
+            left = left.saturating_sub(LOOK_AT_ONCE);
+        }
+        found
+    }
+
+    fn pop_armed(&self, state: &mut State<D>) -> Option<Slot<D>> {
+        let slot = state.armed.pop()?;
+        self.armed.store(state.armed.len(), Relaxed);
+        set_stage(&slot, Stage::Over);
+        Some(slot)
+    }
+
+    fn rearm(&self, state: &mut State<D>, slot: Slot<D>) {
+        set_stage(&slot, Stage::Armed);
+        state.armed.push_back(slot);
+        self.armed.store(state.armed.len(), Relaxed);
+    }
+
+    fn push_ready(&self, state: &mut State<D>, slot: Slot<D>) {
+        state.ready.push_back(slot);
+        // OVERFLOW: At most the number of slots.
+        state.ready_now = state.ready_now.wrapping_add(1);
+        self.ready.store(state.ready_now, Relaxed);
+    }
+
+    fn pop_ready(&self, state: &mut State<D>) -> Option<Slot<D>> {
+        let slot = state.ready.pop()?;
+        // OVERFLOW: There was one.
+        state.ready_now = state.ready_now.wrapping_sub(1);
+        self.ready.store(state.ready_now, Relaxed);
+        Some(slot)
+    }
+}
+
+/// Notes where a slot is. The caller holds the lock of the [`Watch`], and the slot has places.
+fn set_stage<D: IoDomain>(slot: &Slot<D>, stage: Stage) {
+    if let Some(places) = &slot.places {
+        // SAFETY: Guarded by the lock that the caller holds.
+        unsafe { (*places.0.get()).stage = stage };
+    }
+}
+
+/// Has a slot that was taken leave the wait queues, if it is in any.
+fn at_rest<D: IoDomain>(slot: Slot<D>) -> Slot<D> {
+    if slot.places.is_none() {
+        return slot;
+    }
+    // SAFETY: Given up right here, and in no list. Its places are in use or were left.
+    unsafe { leave(slot.into_raw()) }
+}
+
+/// The `_qproc` of [`prepare`]: enters a wait queue.
+///
+/// # Safety
+///
+/// Called by a file's `poll` with the table that [`prepare`] passed.
+unsafe extern "C" fn enter<D: IoDomain>(
+    _file: *mut bindings::file,
+    queue: *mut bindings::wait_queue_head,
+    table: *mut bindings::poll_table_struct,
+) {
+    // SAFETY: By the safety requirements the table is that of the places.
+    let inner: *mut Inner = unsafe { kernel::container_of!(table, Inner, table) };
+    // SAFETY: As above; nobody else uses these fields yet.
+    let used = unsafe { (*inner).used };
+    if used >= QUEUES {
+        // SAFETY: As above.
+        unsafe { (*inner).is_crowded = true };
+        return;
+    }
+    // SAFETY: Within the array.
+    let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(used) };
+    // SAFETY: Nobody uses this place yet.
+    unsafe { (*place).places = inner };
+    // SAFETY: As above.
+    unsafe { (*inner).used = used.wrapping_add(1) };
+    // SAFETY: The place stays where it is until `leave`.
+    unsafe {
+        helpers::io_ring_poll_enter(
+            &raw mut (*place).entry,
+            &raw mut (*place).queue,
+            queue,
+            Some(woken::<D>),
+        )
+    };
+}
+
+/// The callback of a place.
+///
+/// # Safety
+///
+/// `entry` is the first field of a [`Place`] that `enter::<D>` has put into a queue, whose lock is
+/// held.
+unsafe extern "C" fn woken<D: IoDomain>(
+    entry: *mut bindings::wait_queue_entry,
+    _mode: c_uint,
+    _flags: c_int,
+    key: *mut c_void,
+) -> c_int {
+    const ALWAYS: u32 =
+        helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP | helpers::IO_RING_POLLFREE;
+    let place: *mut Place = entry.cast();
+    // SAFETY: By the safety requirements; `leave` would wait for the lock that is held.
+    let inner = unsafe { (*place).places };
+    // CAST: A mask of events; none means that anything may have happened.
+    let mask = key.addr() as u32;
+    // SAFETY: As above; this field does not change while the place is used.
+    if mask != 0 && mask & (unsafe { (*inner).events } | ALWAYS) == 0 {
+        return 0;
+    }
+    // SAFETY: As above; set by `prepare` to the address of the slot's item.
+    let item = unsafe { NonNull::new_unchecked((*inner).item.cast::<D::Item>()) };
+    // SAFETY: The slot is out, since it is watched.
+    let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
+
+    let mut state = watch.state.lock();
+    // SAFETY: Guarded by the lock.
+    let stage = core::mem::replace(unsafe { &mut (*inner).stage }, Stage::Over);
+    if stage == Stage::Armed {
+        // SAFETY: Armed means that it is in this list, and it was put there after `into_raw`.
+        let slot = unsafe { state.armed.remove(item) };
+        watch.armed.store(state.armed.len(), Relaxed);
+        watch.put_ready(&mut state, slot);
+    }
+    drop(state);
+    if mask & helpers::IO_RING_POLLFREE != 0 {
+        // SAFETY: The entry is in the queue, whose lock is held.
+        unsafe { helpers::io_ring_poll_forsake(entry, &raw mut (*place).queue) };
+    }
+    1
+}
