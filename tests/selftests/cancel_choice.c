@@ -180,7 +180,7 @@ static const struct criteria criteria[] = {
 	{ "opcode and user_data", OP | USERDATA, 12, .opcode = IO_RING_OP_READV, .matches = 0x08 },
 	{ "opcode, not user_data", OP | USERDATA, 12, .opcode = IO_RING_OP_READ },
 	{ "all three", FD | OP | USERDATA, 10, FD_B, IO_RING_OP_READ, 0x02 },
-	{ "two of three", FD | OP | USERDATA, 11, FD_B, IO_RING_OP_READ },
+	{ "two of three", FD | OP | USERDATA, 11, FD_B, IO_RING_OP_READ, 0 },
 };
 
 /* Cancels, checks how many completed and the result, and answers which request that was. */
