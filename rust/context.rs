@@ -173,6 +173,7 @@ impl Context {
             Shared::new(
                 completion::Shared::new(&mem, &layout, requests),
                 away.clone(),
+                driver.closer.clone(),
             ),
         )?;
         let user = Users::current(&driver.users)?;
@@ -213,6 +214,7 @@ impl Context {
         terms: Option<&Terms>,
     ) -> Result<Entered> {
         completion::flush_parked(&self.pool);
+        self.make_up_for_threads();
         if to_submit | min_complete != 0 {
             completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
         }
@@ -232,6 +234,14 @@ impl Context {
         })
     }
 
+    /// Makes threads that could not be made when they were wanted. Process context; sleeps.
+    #[inline]
+    fn make_up_for_threads(&self) {
+        if self.workers.is_short() && self.owner.is_current() {
+            Workers::see_to_it(&self.workers, 0);
+        }
+    }
+
     fn submit(&self, to_submit: u32) -> Result<u32> {
         if !self.owner.is_current() {
             return Err(EPERM);
@@ -248,6 +258,10 @@ impl Context {
         if was_full {
             // Who polls for room may have seen none.
             self.wait_queue().wake(News::Writable);
+        }
+        if self.workers.is_short() {
+            // Who polls comes by, see `readiness`.
+            self.wait_queue().wake(News::Readable);
         }
         Ok(taken)
     }
@@ -313,6 +327,7 @@ impl Context {
     /// ready, since ENTER would answer at once.
     pub(crate) fn readiness(&self) -> Readiness {
         completion::flush_parked(&self.pool);
+        self.make_up_for_threads();
         let head = Position::new(self.sq_head.load(Relaxed));
         let tail = Position::new(self.sq_tail.load_acquire());
         Readiness {

@@ -33,6 +33,7 @@ void io_ring_transfer_end_write(struct kiocb *kiocb);
 size_t io_ring_iter_count(const struct iov_iter *iter);
 void io_ring_iter_advance(struct iov_iter *iter, size_t bytes);
 void io_ring_put_file(struct file *file);
+bool io_ring_put_file_unless_last(struct file *file);
 struct inode *io_ring_file_inode(const struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
@@ -97,6 +98,8 @@ const int IO_RING_FILE_STORAGE = 1 << 8;
 const int IO_RING_FILE_NOWAIT_WRITE = 1 << 9;
 const int IO_RING_FILE_POLLABLE = 1 << 10;
 const int IO_RING_FILE_WRITES_ALL = 1 << 11;
+const int IO_RING_FILE_CAN_READ = 1 << 12;
+const int IO_RING_FILE_CAN_WRITE = 1 << 13;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;

@@ -44,7 +44,8 @@
 pub mod abi;
 #[expect(unsafe_code, reason = "wraps the C interface; everything else is safe")]
 pub(crate) mod abstractions;
-pub(crate) mod context;
+pub(crate) mod closer;
+mod context;
 pub(crate) mod control;
 pub(crate) mod driver;
 pub(crate) mod gauge;

@@ -33,6 +33,7 @@ use crate::{
         },
         watch::Watch,
     },
+    closer::Closer,
     op::{
         cancel::Tag,
         Blocking, //
@@ -162,6 +163,8 @@ pub(crate) struct Shared {
     pub(crate) completion: completion::Shared,
     /// Requests that are with their files.
     pub(crate) away: Arc<Away>,
+    /// Who closes files that cannot be closed where their request completes.
+    pub(crate) closer: Arc<Closer<Requests>>,
 }
 
 impl Shared {
@@ -169,10 +172,12 @@ impl Shared {
     pub(crate) fn new<'a>(
         completion: impl PinInit<completion::Shared, Error> + 'a,
         away: Arc<Away>,
+        closer: Arc<Closer<Requests>>,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             completion <- completion,
             away,
+            closer,
         }? Error)
     }
 }
@@ -205,6 +210,10 @@ impl IoDomain for Requests {
 
     fn complete(slot: Slot<Self>, result: isize) {
         complete(slot, result, Path::Device);
+    }
+
+    fn put_off(slot: Slot<Self>) {
+        Closer::add(slot.shared().closer.clone(), slot);
     }
 
     fn come_back(request: &mut Request) {

@@ -27,11 +27,21 @@
 //! away under it: a slot is only given to somebody after it has left the wait queues, which needs
 //! their locks, and while it is watched its pool exists, and so the [`Watch`].
 
+mod places;
+
+pub(super) use places::Places;
+
+use places::{
+    enter,
+    leave,
+    places,
+    Inner,
+    Place,
+    Stage, //
+};
+
 use super::{
-    async_io::{
-        IoDomain,
-        IoSlot, //
-    },
+    async_io::IoDomain,
     helpers,
     pool::{
         Chain,
@@ -44,13 +54,7 @@ use super::{
         WaitQueue, //
     },
 };
-use core::{
-    cell::UnsafeCell,
-    ptr::{
-        null_mut,
-        NonNull, //
-    },
-};
+use core::ptr::NonNull;
 use kernel::{
     bindings,
     new_spinlock_irq,
@@ -65,77 +69,11 @@ use kernel::{
     }, //
 };
 
-/// Most wait queues of one file: terminals and pipes open for both directions have two.
-const QUEUES: usize = 2;
-
 /// Most slots that are looked at with interrupts off.
 const LOOK_AT_ONCE: usize = 64;
 
 /// How often in a row a file may say that it is ready without being so.
 const MOST_LIES: u8 = 8;
-
-/// One place in a wait queue.
-#[repr(C)]
-struct Place {
-    entry: bindings::wait_queue_entry,
-    /// The queue, or null if there is none (any more).
-    queue: *mut bindings::wait_queue_head,
-    places: *mut Inner,
-}
-
-/// Where a slot is between prepare and take. Guarded by the lock of the [`Watch`].
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Stage {
-    /// It enters wait queues.
-    Preparing,
-    /// It is in the set of armed slots.
-    Armed,
-    /// A wake-up has come, or it was taken.
-    Over,
-}
-
-struct Inner {
-    table: bindings::poll_table_struct,
-    used: usize,
-    /// The file has more wait queues than there are places.
-    is_crowded: bool,
-    events: u32,
-    stage: Stage,
-    /// The slot's item.
-    item: *mut c_void,
-    place: [Place; QUEUES],
-}
-
-/// A slot's places in the wait queues of its file.
-///
-/// # Invariants
-///
-/// While the slot is watched, `Inner::place` up to `Inner::used` are initialised, and only used by
-/// callbacks, and otherwise as the description of this file says.
-pub(super) struct Places(UnsafeCell<Inner>);
-
-// SAFETY: Who owns the slot, or the lock that is named at each field, uses it.
-unsafe impl Send for Places {}
-
-impl Places {
-    fn new() -> Result<KBox<Self>> {
-        const PLACE: Place = Place {
-            entry: pin_init::zeroed(),
-            queue: null_mut(),
-            places: null_mut(),
-        };
-        let inner = Inner {
-            table: pin_init::zeroed(),
-            used: 0,
-            is_crowded: false,
-            events: 0,
-            stage: Stage::Over,
-            item: null_mut(),
-            place: [PLACE; QUEUES],
-        };
-        Ok(KBox::new(Self(UnsafeCell::new(inner)), GFP_KERNEL_ACCOUNT)?)
-    }
-}
 
 struct State<D: IoDomain> {
     armed: List<D>,
@@ -197,7 +135,7 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
     let inner = unsafe { places(item) };
     let enter = Inner {
         table: bindings::poll_table_struct {
-            _qproc: Some(enter::<D>),
+            _qproc: Some(enter),
             _key: events,
         },
         used: 0,
@@ -205,6 +143,7 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
         events,
         stage: Stage::Preparing,
         item: item.as_ptr().cast(),
+        callback: Some(woken::<D>),
         // SAFETY: As above; plain data that is not in use.
         place: unsafe { core::ptr::read(&raw const (*inner).place) },
     };
@@ -227,19 +166,6 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
         return Prepared::Impossible(slot);
     }
     Prepared::Ready(slot)
-}
-
-/// The places of a slot.
-///
-/// # Safety
-///
-/// `item` comes from [`Slot::into_raw`], and is still given up; the slot has places.
-unsafe fn places<R>(item: NonNull<IoSlot<R>>) -> *mut Inner {
-    // SAFETY: By the safety requirements. This field is not written while the slot is given up.
-    match unsafe { &(*item.as_ptr()).places } {
-        Some(places) => places.0.get(),
-        None => null_mut(),
-    }
 }
 
 impl<D: IoDomain> Waiting<D> {
@@ -270,32 +196,6 @@ impl<D: IoDomain> Waiting<D> {
         // SAFETY: By the type invariants.
         unsafe { leave(self.item) }
     }
-}
-
-/// Takes a slot out of the wait queues of its file.
-///
-/// # Safety
-///
-/// `item` comes from [`Slot::into_raw`], which this takes back; its places are in use. It is in no
-/// list.
-unsafe fn leave<D: IoDomain>(item: NonNull<D::Item>) -> Slot<D> {
-    // SAFETY: By the safety requirements.
-    let inner = unsafe { places(item) };
-    for i in 0..QUEUES {
-        // SAFETY: As above. Who is in no list gets no wake-up that would change `used`.
-        if i < unsafe { (*inner).used } {
-            // SAFETY: As above; within the array.
-            let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(i) };
-            // SAFETY: In use, so initialised by `enter`.
-            unsafe {
-                helpers::io_ring_poll_leave(&raw mut (*place).entry, &raw mut (*place).queue)
-            };
-        }
-    }
-    // SAFETY: As above; no callback uses it any more.
-    unsafe { (*inner).used = 0 };
-    // SAFETY: By the safety requirements. No callback uses it any more.
-    unsafe { Slot::from_raw(item) }
 }
 
 impl<D: IoDomain> Watch<D> {
@@ -436,7 +336,7 @@ impl<D: IoDomain> Watch<D> {
 fn set_stage<D: IoDomain>(slot: &Slot<D>, stage: Stage) {
     if let Some(places) = &slot.places {
         // SAFETY: Guarded by the lock that the caller holds.
-        unsafe { (*places.0.get()).stage = stage };
+        unsafe { (*places.get()).stage = stage };
     }
 }
 
@@ -447,42 +347,6 @@ fn at_rest<D: IoDomain>(slot: Slot<D>) -> Slot<D> {
     }
     // SAFETY: Given up right here, and in no list. Its places are in use or were left.
     unsafe { leave(slot.into_raw()) }
-}
-
-/// The `_qproc` of [`prepare`]: enters a wait queue.
-///
-/// # Safety
-///
-/// Called by a file's `poll` with the table that [`prepare`] passed.
-unsafe extern "C" fn enter<D: IoDomain>(
-    _file: *mut bindings::file,
-    queue: *mut bindings::wait_queue_head,
-    table: *mut bindings::poll_table_struct,
-) {
-    // SAFETY: By the safety requirements the table is that of the places.
-    let inner: *mut Inner = unsafe { kernel::container_of!(table, Inner, table) };
-    // SAFETY: As above; nobody else uses these fields yet.
-    let used = unsafe { (*inner).used };
-    if used >= QUEUES {
-        // SAFETY: As above.
-        unsafe { (*inner).is_crowded = true };
-        return;
-    }
-    // SAFETY: Within the array.
-    let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(used) };
-    // SAFETY: Nobody uses this place yet.
-    unsafe { (*place).places = inner };
-    // SAFETY: As above.
-    unsafe { (*inner).used = used.wrapping_add(1) };
-    // SAFETY: The place stays where it is until `leave`.
-    unsafe {
-        helpers::io_ring_poll_enter(
-            &raw mut (*place).entry,
-            &raw mut (*place).queue,
-            queue,
-            Some(woken::<D>),
-        )
-    };
 }
 
 /// The callback of a place.
@@ -502,6 +366,7 @@ unsafe extern "C" fn woken<D: IoDomain>(
     let place: *mut Place = entry.cast();
     // SAFETY: By the safety requirements; `leave` would wait for the lock that is held.
     let inner = unsafe { (*place).places };
+    #[expect(clippy::cast_possible_truncation, reason = "a mask of 32 bits")]
     // CAST: A mask of events; none means that anything may have happened.
     let mask = key.addr() as u32;
     // SAFETY: As above; this field does not change while the place is used.

@@ -2,8 +2,8 @@
 
 //! Requests that wait for a worker.
 //!
-//! Most of them stand in one queue. Those that hold the lock of an inode all the time (buffered
-//! writes) stand in a lane of that inode instead: a second worker could only wait for the first, and
+//! Most of them stand in one queue. Those that hold the lock of an inode all the time (writes to
+//! files) stand in a lane of that inode instead: a second worker could only wait for the first, and
 //! many would keep others from running. A lane counts as one thing to do, and is with one worker at
 //! a time. If there are more such inodes than lanes, the rest stands in the queue.
 
@@ -24,7 +24,7 @@ use crate::{
 /// Inodes that are kept apart.
 const LANES: usize = 8;
 
-/// Buffered writes to one inode.
+/// Writes to one inode.
 struct Lane {
     inode: Option<FileId>,
     waiting: Chain<Requests>,
