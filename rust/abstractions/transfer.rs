@@ -169,12 +169,15 @@ impl Transfer {
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
         let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
-        // Few file systems can be told not to wait in a buffered write.
-        let can_be_told = file.is(helpers::IO_RING_FILE_NOWAIT)
-            && (direction == Direction::Read
-                || (flags & helpers::IO_RING_IOCB_DIRECT) != 0
-                || !file.is(helpers::IO_RING_FILE_STORAGE)
-                || file.is(helpers::IO_RING_FILE_NOWAIT_WRITE));
+        let can_be_told = if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
+            // Whoever has the file position waits for the device.
+            matches!(start, Start::At(_)) && file.is(helpers::IO_RING_FILE_NOWAIT)
+        } else if direction == Direction::Write && file.is(helpers::IO_RING_FILE_STORAGE) {
+            // Few file systems can be told not to wait in a buffered write.
+            file.is(helpers::IO_RING_FILE_NOWAIT_WRITE)
+        } else {
+            file.is(helpers::IO_RING_FILE_NOWAIT)
+        };
         let refuses = !file.is(able);
         let nonblocking = if is_told || refuses || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
             Nonblocking::Anyway
