@@ -31,7 +31,10 @@ use crate::{
             Inside,
             Slot, //
         },
-        watch::Watch,
+        watch::{
+            Opening,
+            Watch, //
+        },
     },
     closer::Closer,
     op::{
@@ -92,17 +95,20 @@ pub(crate) struct Request {
     pub(crate) blocking: Option<Blocking>,
     /// A device had it, and could not do it at once.
     came_back: bool,
+    /// Since when the watch has been open for its process.
+    opening: Opening,
 }
 
 impl Request {
     /// Begins a request. Neither `tag` nor `blocking` are looked at before they are set.
     #[inline]
-    pub(crate) fn begin(&mut self, user_data: u64) {
+    pub(crate) fn begin(&mut self, user_data: u64, opening: Opening) {
         self.cqe = abi::Cqe {
             user_data,
             ..abi::Cqe::default()
         };
         self.came_back = false;
+        self.opening = opening;
     }
 
     /// Notes the result: what the operation answered.
@@ -216,8 +222,9 @@ impl IoDomain for Requests {
         Closer::add(slot.shared().closer.clone(), slot);
     }
 
-    fn come_back(request: &mut Request) {
+    fn come_back(request: &mut Request) -> Opening {
         request.came_back = true;
+        request.opening
     }
 
     fn watch(shared: &Shared) -> &Watch<Self> {

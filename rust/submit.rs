@@ -173,7 +173,7 @@ impl Submitter {
         mut slot: Slot<Requests>,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        slot.request.begin(sqe.user_data);
+        slot.request.begin(sqe.user_data, workers.opening());
         match op::prepare(sqe) {
             Ok(op) => {
                 match op.issue(slot) {
