@@ -199,6 +199,42 @@ void io_ring_expedite_task_work(void)
 		set_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
 }
 
+void io_ring_get_cred(const struct cred *cred)
+{
+	get_cred(cred);
+}
+
+void io_ring_get_pid(struct pid *pid)
+{
+	get_pid(pid);
+}
+
+/*
+ * Whether no thread of the process @pid has the address space @mm any more. Worker
+ * threads do not count: they may have it a little longer, but cannot submit.
+ */
+bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm)
+{
+	struct task_struct *leader, *thread;
+	bool left = true;
+
+	rcu_read_lock();
+	leader = pid_task(pid, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, thread)
+			if (READ_ONCE(thread->mm) == mm && !(thread->flags & PF_USER_WORKER))
+				left = false;
+	}
+	rcu_read_unlock();
+	return left;
+}
+
+/* Whether @mm is being torn down: nobody uses it, nor ever will. */
+bool io_ring_mm_ends(const struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users);
+}
+
 struct pid *io_ring_get_current_tgid(void)
 {
 	return get_pid(task_tgid(current));

@@ -31,7 +31,10 @@ use crate::{
             Inside,
             Slot, //
         },
-        watch::Watch,
+        watch::{
+            Opening,
+            Watch, //
+        },
     },
     closer::Closer,
     op::{
@@ -91,18 +94,21 @@ pub(crate) struct Request {
     opcode: u8,
     /// A device had it, and could not do it at once.
     came_back: bool,
+    /// Since when the watch has been open for its process.
+    opening: Opening,
 }
 
 impl Request {
     /// Begins a request.
     #[inline]
-    pub(crate) fn begin(&mut self, user_data: u64, opcode: u8) {
+    pub(crate) fn begin(&mut self, user_data: u64, opcode: u8, opening: Opening) {
         self.opcode = opcode;
         self.cqe = abi::Cqe {
             user_data,
             ..abi::Cqe::default()
         };
         self.came_back = false;
+        self.opening = opening;
     }
 
     /// Notes the result: what the operation answered.
@@ -123,6 +129,8 @@ pub(crate) struct Away {
     /// How many were handed to devices, and how many of them have come back.
     handed: Atomic<u64>,
     returned: Atomic<u64>,
+    /// The process was being stopped when it should have made a thread.
+    owes_threads: Atomic<bool>,
 }
 
 impl Away {
@@ -133,9 +141,22 @@ impl Away {
                 watch <- Watch::new(),
                 handed: Atomic::new(0),
                 returned: Atomic::new(0),
+                owes_threads: Atomic::new(false),
             }),
             GFP_KERNEL_ACCOUNT,
         )
+    }
+
+    /// Whether the process was being stopped when it should have made a thread. Whenever it comes by, it
+    /// should try again.
+    #[inline]
+    pub(crate) fn owes_threads(&self) -> bool {
+        self.owes_threads.load(Relaxed)
+    }
+
+    /// Notes what [`Away::owes_threads`] answers.
+    pub(crate) fn set_owes_threads(&self, owes: bool) {
+        self.owes_threads.store(owes, Relaxed);
     }
 
     /// Counts `n` more that devices have. A full barrier.
@@ -216,8 +237,9 @@ impl IoDomain for Requests {
         Closer::add(slot.shared().closer.clone(), slot);
     }
 
-    fn come_back(request: &mut Request) {
+    fn come_back(request: &mut Request) -> Opening {
         request.came_back = true;
+        request.opening
     }
 
     fn watch(shared: &Shared) -> &Watch<Self> {

@@ -186,7 +186,8 @@ impl Submitter {
         mut slot: Slot<Requests>,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        slot.request.begin(sqe.user_data, sqe.opcode);
+        slot.request
+            .begin(sqe.user_data, sqe.opcode, workers.opening());
         match op::prepare(sqe) {
             Ok(op) => {
                 match op.issue(slot) {
