@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/signal.h>
+#include <linux/task_work.h>
 #include <linux/time_namespace.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -186,6 +187,52 @@ struct task_struct *io_ring_get_current_task(void)
 void io_ring_set_current_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+/*
+ * Has the current task, a vhost_task, do what is left to be done on the way back
+ * to user space, where it never goes: close files that were dropped meanwhile.
+ */
+void io_ring_expedite_task_work(void)
+{
+	if (task_work_pending(current))
+		set_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
+}
+
+void io_ring_get_cred(const struct cred *cred)
+{
+	get_cred(cred);
+}
+
+void io_ring_get_pid(struct pid *pid)
+{
+	get_pid(pid);
+}
+
+/*
+ * Whether no thread of the process @pid has the address space @mm any more. Worker
+ * threads do not count: they may have it a little longer, but cannot submit.
+ */
+bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm)
+{
+	struct task_struct *leader, *thread;
+	bool left = true;
+
+	rcu_read_lock();
+	leader = pid_task(pid, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, thread)
+			if (READ_ONCE(thread->mm) == mm && !(thread->flags & PF_USER_WORKER))
+				left = false;
+	}
+	rcu_read_unlock();
+	return left;
+}
+
+/* Whether @mm is being torn down: nobody uses it, nor ever will. */
+bool io_ring_mm_ends(const struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users);
 }
 
 struct pid *io_ring_get_current_tgid(void)

@@ -84,6 +84,7 @@ pub(crate) fn for_completions(
     let wait = Wait {
         pool,
         wanted: min_complete.min(pool.shared().completion.capacity()),
+        owner_epoch: pool.shared().completion.owner_epoch(),
         timeout: None,
         min_wait: None,
         no_stall: false,
@@ -98,6 +99,7 @@ pub(crate) fn for_completions(
 struct Wait<'a> {
     pool: &'a Pool<Requests>,
     wanted: u32,
+    owner_epoch: u32,
     timeout: Option<&'a Alarm>,
     min_wait: Option<&'a Alarm>,
     no_stall: bool,
@@ -134,7 +136,7 @@ impl Wait<'_> {
             if completion::ready(self.pool).map_err(|_| EOVERFLOW)? >= wanted {
                 return Ok(());
             }
-            if shared.is_owner_gone() {
+            if shared.has_owner_left(self.owner_epoch) {
                 return Err(EOWNERDEAD);
             }
             if is_late {
@@ -169,7 +171,7 @@ impl Wait<'_> {
         let shared = &self.pool.shared().completion;
         let wanted = self.wanted();
         shared.is_worth_a_look(wanted)
-            || shared.is_owner_gone()
+            || shared.has_owner_left(self.owner_epoch)
             || self.is_late()
             || (self.no_stall && shared.may_stall(wanted))
     }

@@ -232,7 +232,7 @@ impl Transfer {
     /// The file, and the events that say that this transfer can go on.
     pub(super) fn readiness(&self) -> (*mut bindings::file, u32) {
         let events = match self.buffers.direction {
-            Direction::Read => helpers::IO_RING_EPOLLIN | helpers::IO_RING_EPOLLPRI,
+            Direction::Read => helpers::IO_RING_EPOLLIN,
             Direction::Write => helpers::IO_RING_EPOLLOUT,
         };
         let always = helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP;

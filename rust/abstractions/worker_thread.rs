@@ -230,6 +230,8 @@ unsafe extern "C" fn work_callback<W: Work>(data: *mut c_void) -> bool {
     // SAFETY: FFI call without requirements.
     unsafe { helpers::io_ring_set_current_running() };
     this.work.work(this);
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_expedite_task_work() };
     true
 }
 

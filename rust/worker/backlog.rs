@@ -18,7 +18,10 @@ use crate::{
         transfer::FileId, //
     },
     op::cancel::Cancel,
-    request::Requests, //
+    request::{
+        self,
+        Requests, //
+    },
 };
 
 /// Inodes that are kept apart.
@@ -162,7 +165,7 @@ fn sift(waiting: &mut Chain<Requests>, what: &Cancel, found: &mut Chain<Requests
     let mut rest = Chain::new();
     let mut moved: usize = 0;
     while let Some(slot) = waiting.pop() {
-        if (what.all || found.is_empty()) && what.matches(&slot.request.tag) {
+        if (what.all || found.is_empty()) && what.matches(&request::tag(&slot)) {
             found.push_back(slot);
             moved = moved.wrapping_add(1);
         } else {

@@ -78,6 +78,11 @@ impl Workers {
             issued = match issued {
                 Issued::WouldPoll(slot) => match watch::prepare(slot) {
                     Prepared::Ready(slot) => op::retry(slot),
+                    // It was asked where it may wait, and would not: `O_NONBLOCK`.
+                    Prepared::Impossible(slot) if may_block => {
+                        self.done(me);
+                        return request::cancel(slot, EAGAIN, path);
+                    }
                     Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
                 },
@@ -144,7 +149,7 @@ impl Workers {
             Err(slot) => request::cancel(slot, ECANCELED, path),
             // A process that is being stopped makes no threads.
             Ok(()) if path == Path::Worker => (),
-            Ok(()) => Self::see_to_it(me.work(), 0),
+            Ok(()) => Self::see_to_it(me.work()),
         }
     }
 

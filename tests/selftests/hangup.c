@@ -298,11 +298,15 @@ TEST_F_TIMEOUT(rings, end_while_files_become_ready, LIMIT_S)
 }
 
 /* Signals of a thread group can be read by its threads only, and are waited for with it. */
-FIXTURE(signals)
-{
+struct bench {
 	struct ring ring;
 	struct signalfd_siginfo info;
 	int fd;
+};
+
+FIXTURE(signals)
+{
+	struct bench bench;
 };
 
 FIXTURE_SETUP(signals)
@@ -313,21 +317,21 @@ FIXTURE_SETUP(signals)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
-	self->fd = signalfd(-1, &set, SFD_CLOEXEC);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ring_open_as(&self->ring, &wanted));
+	self->bench.fd = signalfd(-1, &set, SFD_CLOEXEC);
+	ASSERT_LE(0, self->bench.fd);
+	ASSERT_EQ(0, ring_open_as(&self->bench.ring, &wanted));
 }
 
 FIXTURE_TEARDOWN(signals)
 {
-	ring_close(&self->ring);
-	close(self->fd);
+	ring_close(&self->bench.ring);
+	close(self->bench.fd);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
-static struct io_ring_sqe read_signal(FIXTURE_DATA(signals) *self)
+static struct io_ring_sqe read_signal(struct bench *bench)
 {
-	return sqe_rw(IO_RING_OP_READ, self->fd, &self->info, sizeof(self->info), 0);
+	return sqe_rw(IO_RING_OP_READ, bench->fd, &bench->info, sizeof(bench->info), 0);
 }
 
 TEST_F(signals, come)
@@ -337,26 +341,26 @@ TEST_F(signals, come)
 	for (int i = 0; i < 3; i++) {
 		const union sigval value = { .sival_int = i };
 
-		submit(_metadata, &self->ring, read_signal(self));
+		submit(_metadata, &self->bench.ring, read_signal(&self->bench));
 		sleep_ms(A_WHILE / 10);
-		ASSERT_EQ(0, ring_ready(&self->ring));
+		ASSERT_EQ(0, ring_ready(&self->bench.ring));
 		ASSERT_EQ(0, sigqueue(getpid(), SIGUSR1, value));
-		ASSERT_TRUE(await_completions(&self->ring, 1, SOON));
-		ASSERT_TRUE(ring_pop(&self->ring, &cqe));
-		EXPECT_EQ(sizeof(self->info), cqe.res);
-		EXPECT_EQ(SIGUSR1, self->info.ssi_signo);
-		EXPECT_EQ(i, self->info.ssi_int);
+		ASSERT_TRUE(await_completions(&self->bench.ring, 1, SOON));
+		ASSERT_TRUE(ring_pop(&self->bench.ring, &cqe));
+		EXPECT_EQ(sizeof(self->bench.info), cqe.res);
+		EXPECT_EQ(SIGUSR1, self->bench.info.ssi_signo);
+		EXPECT_EQ(i, self->bench.info.ssi_int);
 	}
 }
 
 static int submit_and_leave(void *arg)
 {
-	FIXTURE_DATA(signals) *self = arg;
-	struct io_ring_sqe sqe = read_signal(self);
+	struct bench *bench = arg;
+	struct io_ring_sqe sqe = read_signal(bench);
 
-	ring_push(&self->ring, &sqe);
+	ring_push(&bench->ring, &sqe);
 	/* The process, with all threads that the ring may have given it. */
-	_exit(ring_enter(&self->ring, 1, 0) != 1);
+	_exit(ring_enter(&bench->ring, 1, 0) != 1);
 }
 
 /*
@@ -372,22 +376,22 @@ TEST_F(signals, of_a_process_that_is_gone)
 
 		ASSERT_NE(NULL, stack);
 		child = clone(submit_and_leave, stack + STACK, CLONE_VM | CLONE_FILES | SIGCHLD,
-			      self);
+			      &self->bench);
 		ASSERT_LT(0, child);
 		EXPECT_EQ(0, outcome_of(child));
 		sleep_ms(A_WHILE / 10);
-		EXPECT_EQ(0, ring_quiesce(&self->ring, 0, NULL));
-		ASSERT_TRUE(ring_pop(&self->ring, &cqe));
+		EXPECT_EQ(0, ring_quiesce(&self->bench.ring, 0, NULL));
+		ASSERT_TRUE(ring_pop(&self->bench.ring, &cqe));
 		EXPECT_GT(0, cqe.res);
-		EXPECT_EQ(0, ring_ready(&self->ring));
+		EXPECT_EQ(0, ring_ready(&self->bench.ring));
 		free(stack);
 	}
 }
 
 static int own_ring_and_leave(void *arg)
 {
-	FIXTURE_DATA(signals) *self = arg;
-	struct io_ring_sqe sqe = read_signal(self);
+	struct bench *bench = arg;
+	struct io_ring_sqe sqe = read_signal(bench);
 	struct ring ring;
 
 	if (ring_open(&ring, ENTRIES, 0))
@@ -400,7 +404,7 @@ static int own_ring_and_leave(void *arg)
 TEST_F(signals, of_an_owner_that_is_gone)
 {
 	for (unsigned int i = 0; i < 20; i++)
-		EXPECT_EQ(0, in_child(own_ring_and_leave, self));
+		EXPECT_EQ(0, in_child(own_ring_and_leave, &self->bench));
 }
 
 TEST_HARNESS_MAIN
