@@ -169,8 +169,8 @@ TEST_F(busy, while_they_are_being_done)
 	expect_interrupted(_metadata, &self->ring, STUCK);
 	for (__u32 i = 0; i < 100; i++) {
 		for (__u32 n = 0; n < STUCK; n++)
-			submit(_metadata, &self->ring, stuck_read(&self->stuck, STUCK + i * STUCK + n),
-			       n);
+			submit(_metadata, &self->ring,
+			       stuck_read(&self->stuck, STUCK + i * STUCK + n), n);
 		usleep(rand_r(&random) % 60000);
 		submit(_metadata, &self->ring, sqe_cancel(IO_RING_CANCEL_ANY, 0, 0, 0), CANCEL);
 		ASSERT_TRUE(await_completions(&self->ring, STUCK + 1, SOON));
