@@ -51,7 +51,7 @@ pub const MAX_WORKERS: u32 = 256;
 pub struct Sqe {
     /// What to do: one of the `OP_*` numbers.
     pub opcode: u8,
-    /// No bit is defined yet.
+    /// `SQE_*` bits.
     pub flags: u8,
     /// I/O priority, 0 for that of the thread.
     pub ioprio: u16,
@@ -78,6 +78,9 @@ pub struct Sqe {
     /// Must be 0.
     pub resv: u64,
 }
+
+/// [`Sqe::flags`]: [`Sqe::fd`] is the number of a registered file.
+pub const SQE_FIXED_FILE: u8 = 1 << 0;
 
 /// Number of 64-bit words in a submission queue entry.
 pub const SQE_WORDS: usize = 8;
@@ -106,12 +109,15 @@ pub const CANCEL_ALL: u32 = 1 << 0;
 pub const CANCEL_FD: u32 = 1 << 1;
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: everything.
 pub const CANCEL_ANY: u32 = 1 << 2;
+/// [`Sqe::op_flags`] of [`OP_CANCEL`]: [`Sqe::fd`] is the number of a registered file.
+pub const CANCEL_FD_FIXED: u32 = 1 << 3;
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose user data is [`Sqe::addr`].
 pub const CANCEL_USERDATA: u32 = 1 << 4;
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose opcode is [`Sqe::len`].
 pub const CANCEL_OP: u32 = 1 << 5;
 /// All flags of [`OP_CANCEL`] that there are.
-pub const CANCEL_FLAGS: u32 = CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_USERDATA | CANCEL_OP;
+pub const CANCEL_FLAGS: u32 =
+    CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_FD_FIXED | CANCEL_USERDATA | CANCEL_OP;
 
 /// Completion queue entry: the result of one request.
 #[derive(
@@ -286,6 +292,12 @@ pub struct Setup {
     pub sq_off: SqOffsets,
     /// Out: the completion queue's parts.
     pub cq_off: CqOffsets,
+    /// User address of an array of `i32`, descriptors to register, or 0.
+    pub files: u64,
+    /// Elements of that array.
+    pub nr_files: u32,
+    /// Must be 0.
+    pub resv: u32,
 }
 
 /// mmap offset of the region.
@@ -342,8 +354,36 @@ pub struct Register {
     pub addr: u64,
     /// Number of elements there.
     pub nr: u32,
+    /// Out, on failure: which of them is to blame.
+    pub error_index: u32,
+}
+
+/// Largest number of registered files.
+pub const MAX_FILES: u32 = 65536;
+/// Instead of a descriptor: no file.
+pub const FILE_NONE: i32 = -1;
+/// Instead of a descriptor: what is there stays.
+pub const FILE_KEEP: i32 = -2;
+
+/// Register opcode: forget all files.
+pub const UNREGISTER_FILES: u32 = 3;
+/// Register opcode: files to be used by number; see [`Resources`].
+pub const REGISTER_FILES: u32 = 13;
+/// Register opcode: other files for some numbers; see [`Resources`].
+pub const UPDATE_FILES: u32 = 14;
+
+/// Argument of [`REGISTER_FILES`] and [`UPDATE_FILES`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Resources {
+    /// First number.
+    pub first: u32,
     /// Must be 0.
     pub resv: u32,
+    /// User address of an array of `i32`, or 0 for nothing but [`FILE_NONE`].
+    pub data: u64,
+    /// User address of an array of `u64`, or 0 for no tags.
+    pub tags: u64,
 }
 
 /// Register opcode: cancel all and wait; see [`Quiesce`].
@@ -429,11 +469,11 @@ const _: () = {
     assert!(offset_of!(Sqe, file_index) == 44 && offset_of!(Sqe, addr3) == 48);
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
-    assert!(size_of::<Setup>() == 136 && offset_of!(Setup, limit_need) == 32);
+    assert!(size_of::<Setup>() == 152 && offset_of!(Setup, limit_need) == 32);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);
     assert!(offset_of!(Enter, min_wait) == 32 && offset_of!(Enter, sigmask) == 40);
-    assert!(size_of::<Quiesce>() == 16);
+    assert!(size_of::<Quiesce>() == 16 && size_of::<Resources>() == 24);
     assert!(size_of::<OpInfo>() == 16 && size_of::<Query>() == 64);
 };

@@ -126,12 +126,14 @@ impl Binding {
         Ok(next)
     }
 
-    /// Notes that the process has left, if `leaves` says so. Process context.
-    pub(crate) fn leave_if(&self, shared: &Shared, leaves: impl FnOnce(&Owner) -> bool) {
+    /// Notes that the process has left, if `leaves` says so; answers whether it does. Process context.
+    pub(crate) fn leave_if(&self, shared: &Shared, leaves: impl FnOnce(&Owner) -> bool) -> bool {
         let last = self.last.lock();
-        if let Some(bound) = last.as_ref().filter(|bound| leaves(&bound.owner)) {
+        let leaving = last.as_ref().filter(|bound| leaves(&bound.owner));
+        if let Some(bound) = leaving {
             bound.leave(shared);
         }
+        leaving.is_some()
     }
 
     /// Makes threads that could not be made when they were wanted, if the caller is the process.

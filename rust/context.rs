@@ -35,6 +35,7 @@ use crate::{
         owner::{
             AddressSpace,
             DescriptorTable,
+            Owner,
             Patience, //
         },
         pool::Pool,
@@ -56,6 +57,7 @@ use crate::{
         Counted,
         Driver, //
     },
+    files::Change,
     op::cancel::Cancel,
     request::{
         Away,
@@ -82,6 +84,7 @@ use crate::{
         Submitted,
         Submitter, //
     },
+    tags::TagNotes,
     wait::{
         self,
         terms::Terms, //
@@ -226,7 +229,13 @@ impl Context {
         let Submitting { submitter, bound } = &mut *self.submitting.lock()?;
         let bound = match bound {
             Some(bound) if bound.is_current() => bound,
-            _ => bound.insert(self.binding.claim(self.pool.shared())?),
+            _ => {
+                let next = self.binding.claim(self.pool.shared())?;
+                if bound.is_some() {
+                    submitter.files.forget();
+                }
+                bound.insert(next)
+            }
         };
         act(submitter, bound.workers())
     }
@@ -323,6 +332,70 @@ impl Context {
         })
     }
 
+    /// Whether the caller may register.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`.
+    pub(crate) fn check_owner(&self) -> Result {
+        self.act(|_, _| Ok(()))
+    }
+
+    /// Makes the table of registered files of a new ring, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn fill_files(&self, files: Option<KVVec<Change>>) -> Result {
+        match files {
+            Some(changes) => self.submitting.lock()?.submitter.files.fill(changes),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the table of registered files. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `EBUSY` (there is one), `ENOMEM`.
+    pub(crate) fn register_files(&self, changes: KVVec<Change>) -> Result {
+        self.act(|submitter, _| submitter.files.fill(changes))
+    }
+
+    /// Changes registered files from number `first` on. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `EINVAL` (there are not so many), `EBUSY` (no slots for the completions of
+    /// tags), `ENOMEM`.
+    pub(crate) fn update_files(&self, first: usize, changes: KVVec<Change>) -> Result {
+        self.act(|submitter, _| {
+            let count = submitter.files.tags_of(first, &changes)?;
+            let mut notes = TagNotes::reserve(&self.pool, count)?;
+            submitter
+                .files
+                .update(first, changes, |retired| notes.retire(retired));
+            Ok(())
+        })
+    }
+
+    /// Takes the table of registered files away. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `ENXIO` (there is none), `EBUSY` (no slots for the completions of tags),
+    /// `ENOMEM`.
+    pub(crate) fn unregister_files(&self) -> Result {
+        self.act(|submitter, _| {
+            if submitter.files.len() == 0 {
+                return Err(ENXIO);
+            }
+            let mut notes = TagNotes::reserve(&self.pool, submitter.files.tags())?;
+            submitter.files.clear(|retired| notes.retire(retired));
+            Ok(())
+        })
+    }
+
     /// Maps a part of the ring memory.
     ///
     /// # Errors
@@ -366,8 +439,20 @@ impl Context {
     /// A descriptor is being closed. If that is because the process of the ring exits or executes
     /// another program, those who still wait for its completions are told.
     pub(crate) fn flush(&self, table: DescriptorTable) {
-        self.binding
-            .leave_if(self.pool.shared(), |owner| owner.is_current_leaving(table));
+        let shared = self.pool.shared();
+        let leaves = |owner: &Owner| owner.is_current_leaving(table);
+        if self.binding.leave_if(shared, leaves) {
+            self.forget_files();
+        }
+    }
+
+    /// Lets go of the registered files: their process has left. Process context; sleeps.
+    fn forget_files(&self) {
+        // A signal may only keep this from waiting for another thread, which is leaving as well; then
+        // the end of the ring does it, or the next process.
+        if let Ok(mut submitting) = self.submitting.lock() {
+            submitting.submitter.files.forget();
+        }
     }
 
     /// An address space ends in which the ring is mapped. If it is that of the process of the ring,
@@ -385,6 +470,7 @@ impl Context {
         if let Some(workers) = &workers {
             workers.shut_down();
         }
+        this.forget_files();
         completion::discard_parked(&this.pool);
         let shared = &this.pool.shared().completion;
         let idle = || shared.is_idle();

@@ -15,7 +15,9 @@ use crate::{
     },
     context::Context,
     driver::Driver,
+    files::Change,
     query,
+    register::FileList,
     ring::{
         layout::Layout,
         sizes::{
@@ -86,7 +88,12 @@ impl Control {
             u32::try_from(PAGE_SIZE).map_err(Error::from)?,
         )
         .ok_or(EINVAL)?;
+        let files = setup_files(setup)?;
         let fd = Context::new(&self.driver, layout, &sizes, setup.flags)
+            .and_then(|context| {
+                context.fill_files(files)?;
+                Ok(context)
+            })
             .and_then(|context| NewFd::new(c"[io_ring]", context))
             .map_err(|error| match error {
                 ENOMEM => Failure::limit(ENOMEM, abi::LIMIT_MEMORY, layout.region_size),
@@ -178,6 +185,30 @@ impl From<Refused> for Failure {
     }
 }
 
+/// The files that SETUP is to register, if any.
+fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change>>, Failure> {
+    if setup.nr_files == 0 {
+        return match setup.files {
+            0 => Ok(None),
+            _ => Err(Failure::field(offset_of!(abi::Setup, nr_files))),
+        };
+    }
+    if setup.nr_files > abi::MAX_FILES {
+        return Err(Failure::field(offset_of!(abi::Setup, nr_files)));
+    }
+    let field = offset_of!(abi::Setup, files);
+    let list = FileList {
+        fds: setup.files,
+        tags: 0,
+        count: setup.nr_files,
+    };
+    list.read().map(Some).map_err(|(index, error)| Failure {
+        error,
+        need: u64::from(index),
+        ..Failure::field(field)
+    })
+}
+
 /// The first field that should be 0 and is not, as a byte offset.
 fn first_not_zero(setup: &abi::Setup) -> Option<usize> {
     [
@@ -185,6 +216,7 @@ fn first_not_zero(setup: &abi::Setup) -> Option<usize> {
         (offset_of!(abi::Setup, error_limit), setup.error_limit != 0),
         (offset_of!(abi::Setup, limit_need), setup.limit_need != 0),
         (offset_of!(abi::Setup, limit_have), setup.limit_have != 0),
+        (offset_of!(abi::Setup, resv), setup.resv != 0),
     ]
     .into_iter()
     .find_map(|(offset, set)| set.then_some(offset))

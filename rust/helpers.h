@@ -35,6 +35,7 @@ void io_ring_iter_advance(struct iov_iter *iter, size_t bytes);
 void io_ring_put_file(struct file *file);
 bool io_ring_put_file_unless_last(struct file *file);
 struct inode *io_ring_file_inode(const struct file *file);
+bool io_ring_file_may_hold_rings(struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);

@@ -11,7 +11,9 @@
 #include <linux/fsnotify.h>
 #include <linux/ioprio.h>
 #include <linux/magic.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/net.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
@@ -217,6 +219,23 @@ bool io_ring_put_file_unless_last(struct file *file)
 struct inode *io_ring_file_inode(const struct file *file)
 {
 	return file_inode(file);
+}
+
+/*
+ * Whether @file can have references to rings: a ring or its device, a ring of
+ * io_uring, or a socket that carries descriptors.
+ */
+bool io_ring_file_may_hold_rings(struct file *file)
+{
+	const struct dentry *dentry = file->f_path.dentry;
+	struct socket *sock = sock_from_file(file);
+
+	if (sock)
+		return sock->ops->family == PF_UNIX;
+	if (file->f_op->owner == THIS_MODULE)
+		return true;
+	return dentry->d_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       !strcmp(dentry->d_name.name, "[io_uring]");
 }
 
 /* Whether a read of a regular file or block device at @pos finds nothing. */

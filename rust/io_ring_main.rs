@@ -50,16 +50,19 @@ pub(crate) mod closer;
 mod context;
 pub(crate) mod control;
 pub(crate) mod driver;
+pub(crate) mod files;
 pub(crate) mod gauge;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 #[path = "../tests/kunit/suites.rs"]
 mod kunit;
 pub(crate) mod op;
 pub(crate) mod query;
+pub(crate) mod register;
 pub(crate) mod request;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;
+pub(crate) mod tags;
 pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod worker;

@@ -28,9 +28,10 @@ use crate::{
         transfer::{
             Direction,
             FileId,
-            Transfer, //
+            NewTransfer, //
         },
     },
+    files::FileTable, //
 };
 use cancel::Cancel;
 use fsync::Fsync;
@@ -63,11 +64,11 @@ impl From<Field> for Rejected {
 }
 
 /// A request that is ready to be issued.
-pub(crate) enum Op {
+pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
     /// READ, WRITE, READV, WRITEV.
-    Transfer(Transfer),
+    Transfer(NewTransfer<'a>),
     /// FSYNC.
     Fsync(Fsync),
     /// CANCEL.
@@ -76,7 +77,7 @@ pub(crate) enum Op {
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
 #[inline]
-pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Op, Rejected> {
+pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
     match sqe.opcode {
         abi::OP_NOP => {
             rules::NOP.check(sqe)?;
@@ -84,27 +85,27 @@ pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Op, Rejected> {
         }
         abi::OP_READ => {
             rules::READ.check(sqe)?;
-            read_write::prepare_single(sqe, Direction::Read).map(Op::Transfer)
+            read_write::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_WRITE => {
             rules::WRITE.check(sqe)?;
-            read_write::prepare_single(sqe, Direction::Write).map(Op::Transfer)
+            read_write::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_READV => {
             rules::READV.check(sqe)?;
-            read_write::prepare_vector(sqe, Direction::Read).map(Op::Transfer)
+            read_write::prepare_vector(sqe, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_WRITEV => {
             rules::WRITEV.check(sqe)?;
-            read_write::prepare_vector(sqe, Direction::Write).map(Op::Transfer)
+            read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_FSYNC => {
             rules::FSYNC.check(sqe)?;
-            Fsync::prepare(sqe).map(Op::Fsync)
+            Fsync::prepare(sqe, files).map(Op::Fsync)
         }
         abi::OP_CANCEL => {
             rules::CANCEL.check(sqe)?;
-            Cancel::prepare(sqe).map(Op::Cancel)
+            Cancel::prepare(sqe, files).map(Op::Cancel)
         }
         _ => Err(Field::OPCODE.into()),
     }
@@ -143,7 +144,7 @@ impl<D: IoDomain> From<Started<D>> for Issued<D> {
     }
 }
 
-impl Op {
+impl Op<'_> {
     /// Does it, in `slot`, without blocking. Process context.
     #[inline]
     pub(crate) fn issue<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {

@@ -111,6 +111,15 @@ impl Request {
         self.opening = opening;
     }
 
+    /// Begins a completion without an entry.
+    pub(crate) fn begin_note(&mut self, tag: u64) {
+        self.cqe = abi::Cqe {
+            user_data: tag,
+            ..abi::Cqe::default()
+        };
+        self.came_back = false;
+    }
+
     /// Notes the result: what the operation answered.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) {

@@ -20,13 +20,12 @@ use crate::{
         wait_queue::WaitQueue, //
     },
     context::Context,
-    query,
+    query, register,
     wait::terms::{
         self,
         Terms, //
     },
 };
-use core::mem::offset_of;
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
@@ -42,7 +41,7 @@ impl FileObject for Context {
         match command {
             abi::ENTER => enter(&this, argument),
             abi::QUERY => query::answer(argument),
-            abi::REGISTER => register(&this, argument),
+            abi::REGISTER => register::call(&this, argument),
             _ => Err(ENOTTY),
         }
     }
@@ -110,53 +109,4 @@ fn terms_of(user: &UserStruct<abi::Enter>, args: &mut abi::Enter) -> Result<Term
         return Err(EINVAL);
     }
     Terms::new(args)
-}
-
-/// REGISTER.
-fn register(context: &Context, argument: usize) -> Result<isize> {
-    let user = UserStruct::<abi::Register>::new(argument);
-    let mut args = user.read_sized()?;
-    let blamed = match first_invalid(&args) {
-        None => quiesce(context, args.addr)?,
-        blamed => blamed,
-    };
-    let Some(field) = blamed else {
-        return Ok(0);
-    };
-    args.error_field = u32::try_from(field)?;
-    user.write(&args)?;
-    Err(EINVAL)
-}
-
-/// QUIESCE, with its argument at `address`; answers the field of REGISTER's that is to blame for its
-/// values, if they cannot be.
-fn quiesce(context: &Context, address: u64) -> Result<Option<usize>> {
-    let user = UserStruct::<abi::Quiesce>::new(usize::try_from(address).map_err(|_| EFAULT)?);
-    let mut args = user.read()?;
-    let (Ok(timeout), 0, 0) = (i64::try_from(args.timeout), args.left, args.resv) else {
-        return Ok(Some(offset_of!(abi::Register, addr)));
-    };
-    let (left, waited) = context.quiesce((timeout != 0).then_some(timeout))?;
-    args.left = u32::try_from(left)?;
-    user.write(&args)?;
-    waited.map(|()| None)
-}
-
-/// The first field of `args` that cannot be, as a byte offset.
-fn first_invalid(args: &abi::Register) -> Option<usize> {
-    [
-        (offset_of!(abi::Register, flags), args.flags == 0),
-        (
-            offset_of!(abi::Register, error_field),
-            args.error_field == 0,
-        ),
-        (offset_of!(abi::Register, resv), args.resv == 0),
-        (
-            offset_of!(abi::Register, opcode),
-            args.opcode == abi::REGISTER_QUIESCE,
-        ),
-        (offset_of!(abi::Register, nr), args.nr == 1),
-    ]
-    .into_iter()
-    .find_map(|(offset, is_valid)| (!is_valid).then_some(offset))
 }

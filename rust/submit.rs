@@ -19,6 +19,7 @@ use crate::{
             Slot, //
         },
     },
+    files::FileTable,
     op::{
         self,
         Issued,
@@ -61,6 +62,8 @@ pub(crate) struct Submitter {
     spare: Chain<Requests>,
     /// Finished requests whose completions have not been handed in yet.
     finished: Chain<Requests>,
+    /// Registered files.
+    pub(crate) files: FileTable,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -89,6 +92,7 @@ impl Submitter {
             on_reject,
             spare: Chain::new(),
             finished: Chain::new(),
+            files: FileTable::new(),
             devices: 0,
             has_held: false,
         }
@@ -188,7 +192,7 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         slot.request
             .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match op::prepare(sqe) {
+        match op::prepare(sqe, &self.files) {
             Ok(op) => {
                 match op.issue(slot) {
                     Issued::Done(slot, result) => self.finish(slot, result),

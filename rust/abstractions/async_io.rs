@@ -20,6 +20,7 @@ use super::{
         Attempt,
         FileId,
         May,
+        NewTransfer,
         Transfer, //
     },
     watch::{
@@ -140,11 +141,26 @@ pub(crate) enum Started<D: IoDomain> {
 
 /// Starts `transfer` in `slot`, without blocking. Process context.
 #[inline]
-pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: Transfer) -> Started<D> {
+pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Started<D> {
+    let transfer = transfer.into_inner();
     slot.is_write = transfer.is_write();
     slot.transfer = Some(transfer);
     slot.lies = 0;
-    attempt(slot, May::NotBlock)
+    // What was lent is not kept.
+    match attempt(slot, May::NotBlock) {
+        Started::WouldPoll(slot) => Started::WouldPoll(holding(slot)),
+        Started::WouldBlock(slot) => Started::WouldBlock(holding(slot)),
+        started => started,
+    }
+}
+
+/// Makes the file of the transfer in `slot` its own.
+#[cold]
+fn holding<D: IoDomain>(mut slot: Slot<D>) -> Slot<D> {
+    if let Some(transfer) = &mut slot.transfer {
+        transfer.hold();
+    }
+    slot
 }
 
 /// Goes on with a transfer whose file is ready, without blocking. Process context, in the process

@@ -260,6 +260,9 @@ pub(crate) struct Slot<D: Domain>(NonNull<Cell<D>>, PhantomData<D::Item>);
 // SAFETY: The item is `Send`, and so is the right to bring the slot home, under a lock.
 unsafe impl<D: Domain> Send for Slot<D> {}
 
+// A pointer: moving it moves nothing.
+impl<D: Domain> Unpin for Slot<D> {}
+
 impl<D: Domain> Slot<D> {
     /// The pool this is a slot of.
     fn core(&self) -> NonNull<Core<D>> {

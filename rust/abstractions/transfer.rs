@@ -8,9 +8,14 @@
 //! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
+mod held;
 mod open_file;
 mod user_buffers;
 
+pub(crate) use held::{
+    FileArgument,
+    HeldFile, //
+};
 pub(crate) use open_file::{
     FileId,
     OpenFile, //
@@ -20,11 +25,18 @@ pub(crate) use user_buffers::{
     UserBuffers, //
 };
 
-use super::helpers;
-use core::ptr::{
-    null_mut,
-    NonNull, //
+use super::{
+    helpers,
+    shared_file::SharedFile, //
 };
+use core::{
+    marker::PhantomData,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use held::TransferFile;
 use kernel::{
     bindings,
     prelude::*, //
@@ -110,7 +122,7 @@ enum Nonblocking {
 
 /// A transfer that has everything it needs.
 pub(crate) struct Transfer {
-    file: OpenFile,
+    file: TransferFile,
     start: Start,
     flags: c_int,
     rwf: u32,
@@ -123,19 +135,23 @@ pub(crate) struct Transfer {
     buffers: UserBuffers,
 }
 
-impl Transfer {
+/// A transfer that has not been started, of a file that may be lent for `'a`.
+pub(crate) struct NewTransfer<'a>(Transfer, PhantomData<&'a SharedFile>);
+
+impl<'a> NewTransfer<'a> {
     /// A transfer at `offset` bytes; `u64::MAX` means the file position.
     ///
     /// Files without a position, and files that cannot be read or written at an offset, ignore it.
     /// `rwf` are `RWF_*` flags.
     #[inline]
     pub(crate) fn new(
-        file: OpenFile,
+        argument: FileArgument<'a>,
         offset: u64,
         buffers: UserBuffers,
         rwf: u32,
         priority: Priority,
     ) -> Result<Self, Unfit> {
+        let mut file = TransferFile::new(argument);
         let direction = buffers.direction;
         let (open_for, positioned, able, tells) = match direction {
             Direction::Read => (
@@ -194,7 +210,12 @@ impl Transfer {
             Nonblocking::Never
         };
 
-        Ok(Self {
+        if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
+            // It outlasts the call.
+            file.hold();
+        }
+
+        let transfer = Transfer {
             file,
             start,
             flags,
@@ -204,7 +225,20 @@ impl Transfer {
             done: 0,
             priority,
             buffers,
-        })
+        };
+        Ok(Self(transfer, PhantomData))
+    }
+
+    /// The transfer, whose file may only be lent.
+    pub(super) fn into_inner(self) -> Transfer {
+        self.0
+    }
+}
+
+impl Transfer {
+    /// Makes the file its own, if it was only lent.
+    pub(super) fn hold(&mut self) {
+        self.file.hold();
     }
 
     /// Whether the transfer is a write, whose completion [`end_write`] is due for.
@@ -213,14 +247,14 @@ impl Transfer {
     }
 
     /// Ends the transfer, in any context, unless that would close the file, which may sleep.
-    pub(super) fn let_go(self) -> Result<(), Self> {
-        // SAFETY: The file is alive; if this gives back the reference, it is not used again.
-        if unsafe { !helpers::io_ring_put_file_unless_last(self.file.as_ptr()) } {
-            return Err(self);
+    pub(super) fn let_go(mut self) -> Result<(), Self> {
+        match self.file.put_unless_last() {
+            Ok(()) => Ok(()),
+            Err(file) => {
+                self.file = file;
+                Err(self)
+            }
         }
-        let Self { file, .. } = self;
-        core::mem::forget(file);
-        Ok(())
     }
 
     /// The file.
@@ -289,7 +323,8 @@ impl Transfer {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
             ki_ioprio: this.priority.0,
-            ki_complete: Some(complete),
+            // A file that is only lent has to answer before it returns.
+            ki_complete: (!this.file.is_lent()).then_some(complete),
             ..pin_init::zeroed()
         };
         if this.tried_only {

@@ -12,8 +12,9 @@ use crate::{
     abi,
     abstractions::transfer::{
         FileId,
-        OpenFile, //
+        HeldFile, //
     },
+    files::FileTable, //
 };
 
 /// What a request that waits is known by.
@@ -32,7 +33,7 @@ pub(crate) struct Cancel {
     user_data: Option<u64>,
     opcode: Option<u8>,
     /// Held, so that no other file gets its place in memory.
-    file: Option<OpenFile>,
+    file: Option<HeldFile>,
     /// All that match, or one.
     pub(crate) all: bool,
 }
@@ -47,7 +48,7 @@ impl Cancel {
     };
 
     /// Judges the entry.
-    pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Self, Rejected> {
+    pub(crate) fn prepare(sqe: &abi::Sqe, files: &FileTable) -> Result<Self, Rejected> {
         const CRITERIA: u32 = abi::CANCEL_FD | abi::CANCEL_USERDATA | abi::CANCEL_OP;
         let any = sqe.op_flags & abi::CANCEL_ANY != 0;
         let criteria = match sqe.op_flags & CRITERIA {
@@ -58,8 +59,12 @@ impl Cancel {
             return Err(Field::OP_FLAGS.into());
         }
         let asks_for = |flag| criteria & flag != 0;
+        if sqe.op_flags & abi::CANCEL_FD_FIXED != 0 && !asks_for(abi::CANCEL_FD) {
+            return Err(Field::OP_FLAGS.into());
+        }
         let file = if asks_for(abi::CANCEL_FD) {
-            Some(OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?)
+            let file = files.get(sqe.fd, sqe.op_flags & abi::CANCEL_FD_FIXED != 0);
+            Some(file.map_err(Rejected::by(Field::FD))?.keep())
         } else if sqe.fd != 0 {
             return Err(Field::FD.into());
         } else {

@@ -12,13 +12,14 @@ use crate::{
     abi,
     abstractions::transfer::{
         FileId,
-        OpenFile, //
+        HeldFile, //
     },
+    files::FileTable, //
 };
 
 /// A synchronisation that is ready to run.
 pub(crate) struct Fsync {
-    file: OpenFile,
+    file: HeldFile,
     first: i64,
     last: i64,
     data_only: bool,
@@ -26,14 +27,14 @@ pub(crate) struct Fsync {
 
 impl Fsync {
     /// Judges the entry: `off` and `len` are a range in bytes, `len` 0 is up to the end.
-    pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Self, Rejected> {
+    pub(crate) fn prepare(sqe: &abi::Sqe, files: &FileTable) -> Result<Self, Rejected> {
         let first = i64::try_from(sqe.off).map_err(|_| Field::OFF)?;
         let last = match i64::from(sqe.len).checked_sub(1) {
             Some(more @ 0..) => first.checked_add(more).ok_or(Field::LEN)?,
             _ => i64::MAX,
         };
         Ok(Self {
-            file: OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?,
+            file: files.file_of(sqe).map_err(Rejected::by(Field::FD))?.keep(),
             first,
             last,
             data_only: sqe.op_flags & abi::FSYNC_DATASYNC != 0,

@@ -15,26 +15,34 @@ use crate::{
     abi,
     abstractions::transfer::{
         Direction,
-        OpenFile,
+        NewTransfer,
         Priority,
-        Transfer,
         Unfit,
         UserBuffers, //
     },
+    files::FileTable, //
 };
 
 /// A transfer of one buffer.
 #[inline]
-pub(crate) fn prepare_single(sqe: &abi::Sqe, direction: Direction) -> Result<Transfer, Rejected> {
-    prepare(sqe, || {
+pub(crate) fn prepare_single<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    direction: Direction,
+) -> Result<NewTransfer<'a>, Rejected> {
+    prepare(sqe, files, || {
         UserBuffers::single(direction, sqe.addr, sqe.len).map_err(Rejected::by(Field::ADDR))
     })
 }
 
 /// A transfer of an array of buffers.
-pub(crate) fn prepare_vector(sqe: &abi::Sqe, direction: Direction) -> Result<Transfer, Rejected> {
+pub(crate) fn prepare_vector<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    direction: Direction,
+) -> Result<NewTransfer<'a>, Rejected> {
     const MAX_SEGMENTS: u32 = 1024;
-    prepare(sqe, || {
+    prepare(sqe, files, || {
         let field = if sqe.len > MAX_SEGMENTS {
             Field::LEN
         } else {
@@ -45,13 +53,15 @@ pub(crate) fn prepare_vector(sqe: &abi::Sqe, direction: Direction) -> Result<Tra
 }
 
 #[inline]
-fn prepare(
+fn prepare<'a>(
     sqe: &abi::Sqe,
+    files: &'a FileTable,
     buffers: impl FnOnce() -> Result<UserBuffers, Rejected>,
-) -> Result<Transfer, Rejected> {
+) -> Result<NewTransfer<'a>, Rejected> {
     let priority = Priority::new(sqe.ioprio).map_err(Rejected::by(Field::IOPRIO))?;
-    let file = OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?;
-    Transfer::new(file, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| match unfit {
+    let file = files.file_of(sqe).map_err(Rejected::by(Field::FD))?;
+    NewTransfer::new(file, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| match unfit
+    {
         Unfit::File(e) => Rejected::by(Field::FD)(e),
         Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
         Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),

@@ -150,6 +150,17 @@ impl Rule {
         }
     }
 
+    /// The same rule for entries that may have `flags` as well.
+    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+    const fn with_flags(mut self, flags: u8) -> Self {
+        let mut bytes = self.unused[0].to_ne_bytes();
+        bytes[Field::FLAGS.offset() as usize] = !flags;
+        self.unused[0] = u64::from_ne_bytes(bytes);
+        self.info.sqe_flags = flags;
+        self.info.fields |= Field::FLAGS.bytes();
+        self
+    }
+
     /// Judges a submission entry by everything but the values of its fields.
     #[inline(always)]
     pub(crate) fn check(&self, sqe: &abi::Sqe) -> Result<(), Field> {
@@ -199,15 +210,18 @@ const READ_WRITE: [Field; 6] = [
 /// The rule of NOP.
 pub(crate) const NOP: Rule = Rule::new(abi::OP_NOP, &[], 0);
 /// The rule of READV.
-pub(crate) const READV: Rule = Rule::new(abi::OP_READV, &READ_WRITE, RW_FLAGS);
+pub(crate) const READV: Rule =
+    Rule::new(abi::OP_READV, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 /// The rule of WRITEV.
-pub(crate) const WRITEV: Rule = Rule::new(abi::OP_WRITEV, &READ_WRITE, RW_FLAGS);
+pub(crate) const WRITEV: Rule =
+    Rule::new(abi::OP_WRITEV, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 /// The rule of FSYNC.
 pub(crate) const FSYNC: Rule = Rule::new(
     abi::OP_FSYNC,
     &[Field::FD, Field::OFF, Field::LEN, Field::OP_FLAGS],
     abi::FSYNC_DATASYNC,
-);
+)
+.with_flags(abi::SQE_FIXED_FILE);
 /// The rule of CANCEL.
 pub(crate) const CANCEL: Rule = Rule::new(
     abi::OP_CANCEL,
@@ -215,9 +229,11 @@ pub(crate) const CANCEL: Rule = Rule::new(
     abi::CANCEL_FLAGS,
 );
 /// The rule of READ.
-pub(crate) const READ: Rule = Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS);
+pub(crate) const READ: Rule =
+    Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 /// The rule of WRITE.
-pub(crate) const WRITE: Rule = Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS);
+pub(crate) const WRITE: Rule =
+    Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 
 /// One more than the highest opcode.
 pub(crate) const OPS_MAX: u8 = abi::OP_WRITE + 1;

@@ -38,11 +38,12 @@
 #define IO_RING_MAX_CQ_ENTRIES	65536U
 #define IO_RING_MAX_REQUESTS	65536U
 #define IO_RING_MAX_WORKERS	256U
+#define IO_RING_MAX_FILES	65536U
 
 /**
  * struct io_ring_sqe - submission queue entry: one request
  * @opcode: What to do: an enum io_ring_op.
- * @flags: IO_RING_SQE_* bits; this ABI version accepts none.
+ * @flags: IO_RING_SQE_* bits.
  * @ioprio: I/O priority as ioprio_set(2) encodes it; 0 means that of the
  *          submitting thread.
  * @fd: File descriptor the request works on.
@@ -84,6 +85,9 @@ struct io_ring_sqe {
 	__u64	resv;
 };
 
+/* io_ring_sqe.flags: @fd is the number of a registered file (IO_RING_REGISTER_FILES). */
+#define IO_RING_SQE_FIXED_FILE	(1U << 0)
+
 /**
  * enum io_ring_op - values of io_ring_sqe.opcode
  * @IO_RING_OP_NOP: Completes with 0.
@@ -122,6 +126,7 @@ enum io_ring_op {
  *
  * ALL: cancel all requests that match; without it, and without ANY, only one.
  * FD: the request's file is that of the descriptor @fd.
+ * FD_FIXED: with FD, @fd is the number of a registered file.
  * ANY: every request matches, and all are cancelled. Excludes FD, USERDATA and
  *	OP.
  * USERDATA: the request's user_data is @addr. Without any of FD, ANY and OP this
@@ -140,6 +145,7 @@ enum io_ring_op {
 #define IO_RING_CANCEL_ALL	(1U << 0)
 #define IO_RING_CANCEL_FD	(1U << 1)
 #define IO_RING_CANCEL_ANY	(1U << 2)
+#define IO_RING_CANCEL_FD_FIXED	(1U << 3)
 #define IO_RING_CANCEL_USERDATA	(1U << 4)
 #define IO_RING_CANCEL_OP	(1U << 5)
 
@@ -315,7 +321,7 @@ enum io_ring_limit {
 
 /**
  * struct io_ring_setup - argument of IO_RING_SETUP
- * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 136 is
+ * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 152 is
  *        EINVAL; larger is accepted if the kernel's unknown rest is all 0, else
  *        E2BIG.
  * @flags: In: IO_RING_SETUP_* bits; an unknown one is EINVAL.
@@ -345,11 +351,18 @@ enum io_ring_limit {
  * @sqes_size: Out: size of that part in bytes.
  * @sq_off: Out: the submission queue's parts.
  * @cq_off: Out: the completion queue's parts.
+ * @files: In: user address of an array of __s32, the descriptors of files to
+ *         register as IO_RING_REGISTER_FILES does; 0 with @nr_files not 0 makes
+ *         an empty table. If an element is to blame, @limit_need is its number.
+ * @nr_files: In: elements of that array, at most IO_RING_MAX_FILES; 0 makes no
+ *            table.
+ * @resv: Must be 0.
  *
  * Returns a new descriptor, always close-on-exec, or -1 with errno:
  * EINVAL (a field, named in @error_field), E2BIG (@size), EFAULT (the argument
  * cannot be read or written), ENOMEM (@error_limit, @limit_need), EPERM
- * (IO_RING_LIMIT_DISABLED), EMFILE or ENFILE (descriptors), EOPNOTSUPP (this
+ * (IO_RING_LIMIT_DISABLED), EMFILE or ENFILE (descriptors), EBADF or ELOOP (a
+ * file cannot be registered), EOPNOTSUPP (this
  * CPU's data cache aliases). On failure only the error_* and limit_* members
  * have been written.
  */
@@ -370,6 +383,9 @@ struct io_ring_setup {
 	__u32	sqes_size;
 	struct io_ring_sq_offsets	sq_off;
 	struct io_ring_cq_offsets	cq_off;
+	__aligned_u64	files;
+	__u32	nr_files;
+	__u32	resv;
 };
 
 /*
@@ -451,7 +467,8 @@ struct io_ring_enter {
  *               to blame. In: must be 0.
  * @addr: In: user address of what the opcode needs.
  * @nr: In: number of elements at @addr.
- * @resv: Must be 0.
+ * @error_index: Out, on failure because of one of the elements: which. In: must
+ *               be 0.
  *
  * Returns 0, or -1 with errno: EINVAL (@error_field), EFAULT, EPERM (not the
  * ring's process, or its credentials have changed), EINTR, and what the opcode
@@ -464,11 +481,20 @@ struct io_ring_register {
 	__u32	error_field;
 	__aligned_u64	addr;
 	__u32	nr;
-	__u32	resv;
+	__u32	error_index;
 };
 
 /**
  * enum io_ring_register_op - values of io_ring_register.opcode
+ * @IO_RING_UNREGISTER_FILES: Takes the table of registered files away; @addr and
+ *                            @nr are 0. ENXIO: there is none.
+ * @IO_RING_REGISTER_FILES: Makes a table of @nr files, at most IO_RING_MAX_FILES.
+ *                          @addr is that of a struct io_ring_resources, whose
+ *                          @first is 0. EBUSY: there is one already.
+ * @IO_RING_UPDATE_FILES: Replaces @nr files of the table from number @first of
+ *                        the struct io_ring_resources at @addr on: all of them,
+ *                        or on failure none. EINVAL, naming no field: there are
+ *                        not so many.
  * @IO_RING_REGISTER_QUIESCE: Cancels all requests, as IO_RING_OP_CANCEL with
  *                            ANY, and waits until none is under way. @addr is
  *                            that of a struct io_ring_quiesce, @nr is 1.
@@ -478,8 +504,38 @@ struct io_ring_register {
  *                            are left.
  */
 enum io_ring_register_op {
+	IO_RING_UNREGISTER_FILES	= 3,
+	IO_RING_REGISTER_FILES		= 13,
+	IO_RING_UPDATE_FILES		= 14,
 	IO_RING_REGISTER_QUIESCE	= 128,
 };
+
+/**
+ * struct io_ring_resources - argument of IO_RING_REGISTER_FILES and
+ *                            IO_RING_UPDATE_FILES
+ * @first: In: number of the first file that is meant.
+ * @resv: Must be 0.
+ * @data: In: user address of an array of __s32: descriptors, IO_RING_FILE_NONE
+ *        for no file, IO_RING_FILE_KEEP for what is there. 0 means
+ *        IO_RING_FILE_NONE for all.
+ * @tags: In: user address of an array of __u64, or 0. A tag that is not 0 comes
+ *        back as user_data of a completion with result 0 when its file has left
+ *        the table and no request uses it any more.
+ *
+ * EBADF: not an open descriptor, or opened with O_PATH. ELOOP: a ring, the
+ * device of rings, a ring of io_uring or an AF_UNIX socket: a ring that holds
+ * one of these could hold itself. EINVAL: a tag for no file. EBUSY: no request
+ * slot is free for the completion of a tag.
+ */
+struct io_ring_resources {
+	__u32	first;
+	__u32	resv;
+	__aligned_u64	data;
+	__aligned_u64	tags;
+};
+
+#define IO_RING_FILE_NONE	(-1)
+#define IO_RING_FILE_KEEP	(-2)
 
 /**
  * struct io_ring_quiesce - argument of IO_RING_REGISTER_QUIESCE

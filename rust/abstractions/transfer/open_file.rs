@@ -57,6 +57,23 @@ impl OpenFile {
         Ok(Self(ManuallyDrop::new(file)))
     }
 
+    /// Gives back the reference, in any context, unless it is the last: closing files may sleep.
+    pub(in super::super) fn put_unless_last(self) -> Result<(), Self> {
+        // SAFETY: The file is alive; if this gives back the reference, it is not used again.
+        if unsafe { !helpers::io_ring_put_file_unless_last(self.as_ptr()) } {
+            return Err(self);
+        }
+        core::mem::forget(self);
+        Ok(())
+    }
+
+    /// Whether the file may hold rings, or is one: who holds it as long as a ring exists, would make both
+    /// exist for ever.
+    pub(crate) fn may_hold_rings(&self) -> bool {
+        // SAFETY: The file is alive.
+        unsafe { helpers::io_ring_file_may_hold_rings(self.as_ptr()) }
+    }
+
     /// Which file it is.
     pub(crate) fn id(&self) -> FileId {
         FileId(self.as_ptr().addr())

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Completions that tell that a registered file is not used any more.
+//!
+//! Their slots are taken when the file leaves the table, so that the completion has a place whenever
+//! the last user goes.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abstractions::{
+        pool::{
+            Chain,
+            Pool,
+            Slot, //
+        },
+        shared_file::OnLast, //
+    },
+    files::Retired,
+    request::{
+        self,
+        Path,
+        Requests, //
+    },
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
+};
+
+/// A completion that waits for the end of a file.
+#[pin_data]
+struct TagNote {
+    #[pin]
+    kept: SpinLock<Option<Slot<Requests>>>,
+}
+
+impl OnLast for TagNote {
+    fn gone(&self) {
+        let slot = self.kept.lock().take();
+        if let Some(slot) = slot {
+            request::complete(slot, 0, Path::Inline);
+        }
+    }
+}
+
+/// Completions that have been prepared.
+pub(crate) struct TagNotes {
+    notes: KVVec<Arc<TagNote>>,
+}
+
+impl TagNotes {
+    /// Prepares `count` of them. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there are not so many free slots; `ENOMEM`.
+    pub(crate) fn reserve(pool: &Pool<Requests>, count: usize) -> Result<Self> {
+        let mut notes = KVVec::with_capacity(count, GFP_KERNEL)?;
+        let mut slots = Chain::new();
+        {
+            let mut inside = pool.lock();
+            for _ in 0..count {
+                match inside.take() {
+                    Some(slot) => slots.push(slot),
+                    None => break,
+                }
+            }
+        }
+        for _ in 0..count {
+            let reserved = Some(slots.pop().ok_or(EBUSY)?);
+            let note = Arc::pin_init(
+                pin_init!(TagNote {
+                    kept <- new_spinlock!(reserved),
+                }),
+                GFP_KERNEL_ACCOUNT,
+            )?;
+            notes.push(note, GFP_KERNEL)?;
+        }
+        Ok(Self { notes })
+    }
+
+    /// Lets go of a file; its tag, if it has one, is told when nobody uses it any more.
+    pub(crate) fn retire(&mut self, retired: Retired) {
+        let note = (retired.tag != 0).then(|| self.notes.pop()).flatten();
+        if let Some(note) = &note {
+            if let Some(slot) = &mut *note.kept.lock() {
+                slot.request.begin_note(retired.tag);
+            }
+        }
+        retired
+            .file
+            .retire(note.map(|note| -> Arc<dyn OnLast> { note }));
+    }
+}
