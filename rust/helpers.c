@@ -235,6 +235,19 @@ bool io_ring_mm_ends(const struct mm_struct *mm)
 	return !atomic_read(&mm->mm_users);
 }
 
+/* Whether the process of the current task has no threads but workers any more. */
+bool io_ring_only_workers_left(void)
+{
+	struct task_struct *thread;
+	bool others = false;
+
+	rcu_read_lock();
+	for_each_thread(current, thread)
+		others |= !(thread->flags & (PF_USER_WORKER | PF_EXITING));
+	rcu_read_unlock();
+	return !others;
+}
+
 struct pid *io_ring_get_current_tgid(void)
 {
 	return get_pid(task_tgid(current));

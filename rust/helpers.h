@@ -80,6 +80,7 @@ void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
 void io_ring_expedite_task_work(void);
+bool io_ring_only_workers_left(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -105,6 +106,8 @@ const int IO_RING_FILE_POLLABLE = 1 << 10;
 const int IO_RING_FILE_WRITES_ALL = 1 << 11;
 const int IO_RING_FILE_CAN_READ = 1 << 12;
 const int IO_RING_FILE_CAN_WRITE = 1 << 13;
+const int IO_RING_FILE_READ_ITER = 1 << 14;
+const int IO_RING_FILE_WRITE_ITER = 1 << 15;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;

@@ -167,6 +167,13 @@ impl<W: Work> WorkerThread<W> {
         self.interrupt();
     }
 
+    /// Whether the process has no threads but workers any more: it would end if they did not work. Called
+    /// in the thread.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        // SAFETY: FFI call without requirements.
+        unsafe { helpers::io_ring_only_workers_left() }
+    }
+
     /// What it works for.
     pub(crate) fn work(&self) -> &Arc<W> {
         &self.work

@@ -163,6 +163,10 @@ impl Workers {
         if waited != Err(ETIME) {
             return;
         }
+        if me.is_left_alone() {
+            // The last thread has ended by itself, and nobody was told.
+            return self.shut_down();
+        }
         let mut crew = self.crew.lock();
         if self.has_work() || !crew.is_seated(me.number) {
             return;
