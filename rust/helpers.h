@@ -49,7 +49,7 @@ void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head
 
 /* Processes. */
 const struct cred *io_ring_get_current_cred(void);
-bool io_ring_is_current_cred(const struct cred *cred);
+bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
