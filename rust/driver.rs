@@ -6,7 +6,9 @@
 
 use crate::{
     abstractions::deferred::DeferredQueue,
+    closer::Closer,
     gauge::Gauge,
+    request::Requests,
     users::Users, //
 };
 use core::ops::Deref;
@@ -34,6 +36,8 @@ pub(crate) struct Driver {
     pub(crate) teardown: DeferredQueue,
     /// Where worker threads are waited for; a stopped process makes that take long.
     pub(crate) farewell: DeferredQueue,
+    /// Where files are closed that cannot be closed where their request completes.
+    pub(crate) closer: Arc<Closer<Requests>>,
     /// Who has how many worker threads.
     pub(crate) users: Arc<Users>,
 }
@@ -51,6 +55,7 @@ impl Driver {
                 },
                 teardown: DeferredQueue::new(c"io_ring_teardown")?,
                 farewell: DeferredQueue::new(c"io_ring_farewell")?,
+                closer: Closer::new()?,
                 users: Users::new()?,
             },
             GFP_KERNEL,
@@ -68,6 +73,13 @@ impl Driver {
         dir.read_callback_file(c"requests", &counters.requests, &print);
         dir.read_callback_file(c"teardowns", &counters.teardowns, &print);
         dir.read_callback_file(c"workers", this.users.workers(), &print);
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Else its own work item could be the one to drop it.
+        self.closer.settle();
     }
 }
 

@@ -33,6 +33,7 @@ void io_ring_transfer_end_write(struct kiocb *kiocb);
 size_t io_ring_iter_count(const struct iov_iter *iter);
 void io_ring_iter_advance(struct iov_iter *iter, size_t bytes);
 void io_ring_put_file(struct file *file);
+bool io_ring_put_file_unless_last(struct file *file);
 struct inode *io_ring_file_inode(const struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
@@ -45,7 +46,7 @@ void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head *
 void io_ring_poll_leave(struct wait_queue_entry *entry, struct wait_queue_head **on);
 void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head **on);
 
-/* The calling process. */
+/* Processes. */
 const struct cred *io_ring_get_current_cred(void);
 bool io_ring_is_current_cred(const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
@@ -53,6 +54,10 @@ bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
 bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files);
 void *io_ring_current_files(void);
+void io_ring_get_cred(const struct cred *cred);
+void io_ring_get_pid(struct pid *pid);
+bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
+bool io_ring_mm_ends(const struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
 
@@ -74,6 +79,8 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
+void io_ring_expedite_task_work(void);
+bool io_ring_only_workers_left(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -97,6 +104,10 @@ const int IO_RING_FILE_STORAGE = 1 << 8;
 const int IO_RING_FILE_NOWAIT_WRITE = 1 << 9;
 const int IO_RING_FILE_POLLABLE = 1 << 10;
 const int IO_RING_FILE_WRITES_ALL = 1 << 11;
+const int IO_RING_FILE_CAN_READ = 1 << 12;
+const int IO_RING_FILE_CAN_WRITE = 1 << 13;
+const int IO_RING_FILE_READ_ITER = 1 << 14;
+const int IO_RING_FILE_WRITE_ITER = 1 << 15;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
@@ -106,7 +117,6 @@ const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
 const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
 const u32 IO_RING_EPOLLERR = (__force u32)EPOLLERR;
-const u32 IO_RING_EPOLLPRI = (__force u32)EPOLLPRI;
 const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 

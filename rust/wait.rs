@@ -89,8 +89,7 @@ use self::terms::Terms;
 use crate::{
     abstractions::{
         alarm::Alarm,
-        pool::Pool,
-        wait_queue::WaitQueue, //
+        pool::Pool, //
     },
     request::Requests,
     ring::completion, //
@@ -116,6 +115,7 @@ pub(crate) fn for_completions(
     let wait = Wait {
         pool,
         wanted: min_complete.min(pool.shared().completion.capacity()),
+        owner_epoch: pool.shared().completion.owner_epoch(),
         timeout: None,
         min_wait: None,
         no_stall: false,
@@ -130,6 +130,7 @@ pub(crate) fn for_completions(
 struct Wait<'a> {
     pool: &'a Pool<Requests>,
     wanted: u32,
+    owner_epoch: u32,
     timeout: Option<&'a Alarm>,
     min_wait: Option<&'a Alarm>,
     no_stall: bool,
@@ -164,21 +165,30 @@ impl Wait<'_> {
             is_over = self.judge();
             // Also if a signal comes first, and the thread may never get to reading.
             if is_over != Ok(true) || current!().signal_pending() {
-                self.waiters().wake_some(1);
+                self.pass_on();
             }
         }
         is_over.map(|_| ())
     }
 
+    /// Wakes another one, if there is anything to wake it for.
+    fn pass_on(&self) {
+        let shared = &self.pool.shared().completion;
+        if shared.is_worth_a_look(1) {
+            shared.waiters.wake_some(1);
+        }
+    }
+
     /// Whether the wait is over, and if so, whether in vain.
     fn judge(&self) -> Result<bool> {
+        let shared = &self.pool.shared().completion;
         let is_late = self.is_late();
         let wanted = self.wanted();
         completion::flush_parked(self.pool);
         if completion::ready(self.pool).map_err(|_| EOVERFLOW)? >= wanted {
             return Ok(true);
         }
-        if self.pool.shared().completion.is_owner_gone() {
+        if shared.has_owner_left(self.owner_epoch) {
             return Err(EOWNERDEAD);
         }
         if is_late {
@@ -194,17 +204,14 @@ impl Wait<'_> {
         Ok(false)
     }
 
-    fn waiters(&self) -> &WaitQueue {
-        &self.pool.shared().completion.waiters
-    }
-
     /// Sleeps until it is worth judging again. A signal ends that, too.
     fn sleep(&self) {
+        let waiters = &self.pool.shared().completion.waiters;
         if self.no_stall {
             // The judgement notices signals.
-            let _ = self.waiters().wait_until(|| self.is_worth_a_look());
+            let _ = waiters.wait_until(|| self.is_worth_a_look());
         } else {
-            self.waiters().stand_in_line(|| self.is_worth_a_look());
+            waiters.stand_in_line(|| self.is_worth_a_look());
         }
     }
 
@@ -226,7 +233,7 @@ impl Wait<'_> {
         let shared = &self.pool.shared().completion;
         let wanted = self.wanted();
         shared.is_worth_a_look(wanted)
-            || shared.is_owner_gone()
+            || shared.has_owner_left(self.owner_epoch)
             || self.is_late()
             || (self.no_stall && shared.may_stall(wanted))
     }

@@ -17,7 +17,7 @@
 //!
 //! A thread is made when there is something to do and no thread is idle, as long as the ring and the
 //! user may have one more. While requests wait for readiness, one thread keeps out of what may block,
-//! so that they never wait for a thread that is stuck. One that has been idle for [`IDLE_LIMIT`]
+//! so that they never wait for a thread that is stuck. One that has been idle for 5 seconds
 //! leaves, but the last one stays while requests wait for readiness or are with a device, which may
 //! want them done again where blocking is allowed. If no thread can be made and there is none, what
 //! waits completes with the reason.
@@ -40,11 +40,9 @@
 
 mod backlog;
 mod crew;
+mod thread;
 
-use self::crew::{
-    Crew,
-    End, //
-};
+use self::crew::Crew;
 use crate::{
     abstractions::{
         async_io::IoSlot,
@@ -58,20 +56,16 @@ use crate::{
         },
         watch::{
             self,
+            Opening,
             Prepared,
             Waiting, //
         },
-        worker_thread::{
-            Work,
-            WorkerThread, //
-        },
+        worker_thread::WorkerThread,
     },
     driver::Driver,
     op::{
-        self,
         cancel::Cancel,
-        Blocking,
-        Issued, //
+        Blocking, //
     },
     request::{
         self,
@@ -89,16 +83,13 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
-            Full,
             Relaxed, //
         },
         Arc,
-        Mutex, //
+        Mutex,
+        MutexGuard, //
     },
 };
-
-/// How long an idle thread stays, in milliseconds.
-const IDLE_LIMIT: u32 = 5000;
 
 /// The requests of a ring that cannot go on at once, and the threads that see to them.
 #[pin_data]
@@ -113,6 +104,7 @@ pub(crate) struct Workers {
     /// The last thread that was wanted could not be made.
     is_short: Atomic<bool>,
     limit: usize,
+    opening: Opening,
     /// Threads that exist, and where those sleep who wait for their ends.
     existing: Atomic<usize>,
     #[pin]
@@ -123,6 +115,8 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// No thread, and nothing to do. There may be up to `limit` threads, which count for `user`.
+    ///
+    /// Opens the watch of `away`: those who had it before have been shut down.
     ///
     /// # Errors
     ///
@@ -137,12 +131,13 @@ impl Workers {
         Arc::pin_init(
             pin_init!(Self {
                 crew <- new_mutex!(crew, "io_ring_crew"),
-                away,
                 due: Atomic::new(0),
                 live: Atomic::new(0),
                 blocked: Atomic::new(0),
                 is_short: Atomic::new(false),
                 limit,
+                opening: away.watch.open(),
+                away,
                 existing: Atomic::new(0),
                 ends <- WaitQueue::new(c"io_ring_ends", static_lock_class!()),
                 driver,
@@ -152,9 +147,10 @@ impl Workers {
         )
     }
 
-    /// How many threads there may be.
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
+    /// Since when the watch has been open for them.
+    #[inline]
+    pub(crate) fn opening(&self) -> Opening {
+        self.opening
     }
 
     /// For whom the threads count.
@@ -196,20 +192,21 @@ impl Workers {
         self.note(&crew);
     }
 
-    /// Sees to it that there are threads for what waits; `devices` are how many requests devices have
-    /// got since the last time. Process context, in the process of the ring; sleeps.
-    pub(crate) fn see_to_it(this: &Arc<Self>, devices: u32) {
-        if devices != 0 {
-            // A full barrier: the last thread says first that it leaves, and then looks at this.
-            this.away.note_handed(u64::from(devices));
-            if this.live() == 0 {
-                Self::make_threads(this, true);
-            }
+    /// Counts requests that devices have got, and sees to it that there is a thread for those that they
+    /// may not be able to do. Process context, in the process of the ring; sleeps.
+    pub(crate) fn hand_to_devices(this: &Arc<Self>, count: u32) {
+        // A full barrier: the last thread says first that it leaves, and then looks at this.
+        this.away.note_handed(u64::from(count));
+        if this.live() == 0 {
+            Self::make_threads(this, true);
         }
-        if this.due.load(Relaxed) != 0 || this.armed() != 0 {
-            this.away.watch.attendants.wake(News::Readable);
-            Self::make_threads(this, false);
-        }
+    }
+
+    /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
+    /// sleeps.
+    pub(crate) fn see_to_it(this: &Arc<Self>) {
+        this.away.watch.attendants.wake(News::Readable);
+        Self::make_threads(this, false);
     }
 
     /// Arms a request, or cancels it if all is over.
@@ -282,6 +279,7 @@ impl Workers {
     /// Seats a new thread.
     fn add(&self, thread: Arc<WorkerThread<Self>>) {
         self.is_short.store(false, Relaxed);
+        self.away.set_owes_threads(false);
         let mut crew = self.crew.lock();
         let unwanted = crew.seat(thread);
         self.note(&crew);
@@ -292,7 +290,8 @@ impl Workers {
         self.away.watch.attendants.wake(News::Readable);
     }
 
-    /// No thread could be made. If there is none at all, nobody will do what waits.
+    /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
+    /// because the process is just being stopped: then it makes it when it comes by again.
     fn go_without(&self, number: usize, reason: Error) {
         self.is_short.store(true, Relaxed);
         let mut crew = self.crew.lock();
@@ -300,7 +299,9 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if is_alone {
+        if reason == EINTR {
+            self.away.set_owes_threads(true);
+        } else if is_alone {
             self.end_waiting(&Cancel::ANY, reason);
         }
     }
@@ -311,8 +312,16 @@ impl Workers {
     }
 
     fn end_waiting(&self, what: &Cancel, reason: Error) -> (usize, usize) {
-        let matches = |slot: &IoSlot<Request>| what.matches(&slot.request.tag);
-        let mut crew = self.crew.lock();
+        self.end_waiting_of(self.crew.lock(), what, reason)
+    }
+
+    fn end_waiting_of(
+        &self,
+        mut crew: MutexGuard<'_, Crew>,
+        what: &Cancel,
+        reason: Error,
+    ) -> (usize, usize) {
+        let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
         let watched = self.away.watch.take_matching(what.all, &matches);
         let queued = if what.all || watched.is_empty() {
             crew.backlog.take_matching(what)
@@ -326,6 +335,8 @@ impl Workers {
         };
         self.note(&crew);
         drop(crew);
+        // The fewer wait for readiness, the more may block.
+        self.away.watch.attendants.wake(News::Readable);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,
@@ -336,12 +347,16 @@ impl Workers {
 
     /// Ends all: what waits completes with `ECANCELED`, what is being done is interrupted, the threads
     /// leave. Process context; does not wait for any of it.
+    ///
+    /// Does nothing the second time: the watch may be open for others then.
     pub(crate) fn shut_down(&self) {
         let mut crew = self.crew.lock();
+        if crew.is_closed {
+            return;
+        }
         crew.is_closed = true;
-        self.away.watch.set_open(false);
-        drop(crew);
-        self.end_waiting(&Cancel::ANY, ECANCELED);
+        self.away.watch.close();
+        self.end_waiting_of(crew, &Cancel::ANY, ECANCELED);
         for number in 0..self.limit {
             let mut crew = self.crew.lock();
             let thread = crew.unseat(number);
@@ -360,144 +375,6 @@ impl Workers {
             .ends
             .wait_for_sure(|| self.existing.load(Relaxed) == 0, limit);
     }
-
-    /// Takes something for the thread of a seat, which is busy from now on. The second is whether it
-    /// may block.
-    fn take(&self, me: &WorkerThread<Self>) -> Option<(Slot<Requests>, bool)> {
-        let mut crew = self.crew.lock();
-        if me.is_leaving() || !crew.is_seated(me.number) {
-            return None;
-        }
-        let taken = if let Some(slot) = self.away.watch.take_ready() {
-            crew.begin(me.number, &slot, false, None);
-            Some((slot, false))
-        } else if self.may_block() {
-            crew.backlog.take().map(|(slot, lane)| {
-                crew.begin(me.number, &slot, true, lane);
-                (slot, true)
-            })
-        } else {
-            None
-        };
-        self.note(&crew);
-        taken
-    }
-
-    /// Does what a thread has taken, as far as it goes.
-    fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
-        let path = if may_block {
-            Path::Worker
-        } else {
-            Path::Polled
-        };
-        let blocking = slot.request.blocking.take().filter(|_| may_block);
-        let mut issued = match blocking {
-            Some(blocking) => blocking.run(slot),
-            None => op::retry(slot),
-        };
-        loop {
-            issued = match issued {
-                Issued::WouldPoll(slot) => match watch::prepare(slot) {
-                    Prepared::Ready(slot) => op::retry(slot),
-                    Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
-                    Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
-                },
-                Issued::WouldBlock(slot, blocking) => {
-                    return self.put_back(me, slot, blocking, path)
-                }
-                Issued::Done(slot, result) => {
-                    let cancelled = self.done(me) == End::Cancelled;
-                    let interrupted = result == EINTR.to_errno() as isize;
-                    if cancelled && interrupted {
-                        return request::cancel(slot, ECANCELED, path);
-                    }
-                    return request::complete(slot, result, path);
-                }
-                Issued::Queued => {
-                    self.away.note_handed(1);
-                    self.done(me);
-                    return;
-                }
-                // Only a submitter has one.
-                Issued::Cancel(slot, _) => Issued::Done(slot, 0),
-            };
-        }
-    }
-
-    /// A thread has done with its request.
-    fn done(&self, me: &WorkerThread<Self>) -> End {
-        let mut crew = self.crew.lock();
-        let end = crew.end(me.number);
-        self.note(&crew);
-        drop(crew);
-        self.away.watch.attendants.wake(News::Readable);
-        end
-    }
-
-    /// A thread's request waits for its file once more.
-    fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
-        let mut crew = self.crew.lock();
-        let end = crew.end(me.number);
-        self.note(&crew);
-        if end == End::Free {
-            // Before the mutex is let go of: who cancels has to find it in one place or the other.
-            return self.arm(waiting);
-        }
-        drop(crew);
-        request::cancel(waiting.leave(), ECANCELED, Path::Polled);
-    }
-
-    /// A thread's request is not done, and can only be done where blocking is allowed. If it was, a
-    /// signal has interrupted it.
-    fn put_back(
-        &self,
-        me: &WorkerThread<Self>,
-        mut slot: Slot<Requests>,
-        blocking: Blocking,
-        path: Path,
-    ) {
-        slot.request.blocking = Some(blocking);
-        let mut crew = self.crew.lock();
-        let cancelled = crew.put_back(me.number, slot);
-        self.note(&crew);
-        drop(crew);
-        match cancelled {
-            Err(slot) => request::cancel(slot, ECANCELED, path),
-            // A process that is being stopped makes no threads.
-            Ok(()) if path == Path::Worker => (),
-            Ok(()) => Self::see_to_it(me.work(), 0),
-        }
-    }
-
-    /// Sleeps until there is something to do. Leaves after a while.
-    fn rest(&self, me: &WorkerThread<Self>) {
-        let waited = self
-            .away
-            .watch
-            .attendants
-            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
-        if waited != Err(ETIME) {
-            return;
-        }
-        let mut crew = self.crew.lock();
-        if self.has_work() || !crew.is_seated(me.number) {
-            return;
-        }
-        if crew.live == 1 {
-            // Said first, with a full barrier, see `see_to_it`.
-            self.live.xchg(0, Full);
-            if self.armed() != 0 || crew.backlog.due() != 0 || self.away.are_with_devices() {
-                self.note(&crew);
-                return;
-            }
-        }
-        let thread = crew.unseat(me.number);
-        self.note(&crew);
-        drop(crew);
-        if let Some(thread) = thread {
-            thread.leave();
-        }
-    }
 }
 
 /// Completes all of `slots` with what they have done, or `reason`; answers how many.
@@ -508,25 +385,4 @@ fn cancel_all(mut slots: Chain<Requests>, reason: Error, path: Path) -> usize {
         count = count.wrapping_add(1);
     }
     count
-}
-
-impl Work for Workers {
-    fn work(&self, me: &WorkerThread<Self>) {
-        match self.take(me) {
-            Some((slot, may_block)) => self.carry_on(me, slot, may_block),
-            None => self.rest(me),
-        }
-    }
-
-    fn killed(&self, _me: &WorkerThread<Self>) {
-        self.shut_down();
-    }
-
-    fn ended(&self) {
-        self.gone();
-    }
-
-    fn farewell(&self) -> &crate::abstractions::deferred::DeferredQueue {
-        &self.driver.farewell
-    }
 }

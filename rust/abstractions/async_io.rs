@@ -23,6 +23,7 @@ use super::{
         Transfer, //
     },
     watch::{
+        Opening,
         Places,
         Watch, //
     },
@@ -109,11 +110,17 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
     /// Any context, hard interrupts included.
     fn complete(slot: Slot<Self>, result: isize);
 
+    /// A transfer that was left under way has completed, and its file has to be closed: [`close`] it
+    /// in a thread of the kernel.
+    ///
+    /// Any context, hard interrupts included.
+    fn put_off(slot: Slot<Self>);
+
     /// A transfer that was left under way has to be done again, where blocking is allowed; it is
     /// with those that are ready now.
     ///
     /// Any context, hard interrupts included.
-    fn come_back(request: &mut Self::Request);
+    fn come_back(request: &mut Self::Request) -> Opening;
 
     /// Where slots wait for readiness.
     fn watch(shared: &Self::Shared) -> &Watch<Self>;
@@ -198,6 +205,31 @@ fn finish<D: IoDomain, R>(
     next(slot, total)
 }
 
+/// Ends what has completed late, in any context. If that would close the file, it is put off.
+fn finish_late<D: IoDomain>(mut slot: Slot<D>, result: isize) {
+    let Some(transfer) = slot.transfer.take() else {
+        return D::complete(slot, result);
+    };
+    let total = transfer.total(result);
+    match transfer.let_go() {
+        Ok(()) => D::complete(slot, total),
+        Err(transfer) => {
+            slot.transfer = Some(transfer);
+            slot.result = total;
+            D::put_off(slot);
+        }
+    }
+}
+
+/// Closes the file of a transfer that [`IoDomain::put_off`] got, and completes it.
+///
+/// Process context, in a thread of the kernel; sleeps.
+pub(crate) fn close<D: IoDomain>(mut slot: Slot<D>) {
+    slot.transfer = None;
+    let result = slot.result;
+    D::complete(slot, result);
+}
+
 /// The `ki_complete` of all transfers.
 ///
 /// # Safety
@@ -235,14 +267,14 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
         .as_mut()
         .is_some_and(|transfer| matches!(transfer.judge_late(result), Attempt::Block));
     if !again {
-        return finish(slot, result, D::complete);
+        return finish_late(slot, result);
     }
-    D::come_back(&mut slot.request);
+    let opening = D::come_back(&mut slot.request);
     // SAFETY: While the slot is out its pool is there; the watch makes sure that nothing of it is
     // used after the slot has been handed over.
-    let watch = D::watch(unsafe { &*(&raw const *slot.shared()) });
-    if let Err(slot) = watch.add_ready(slot) {
-        finish(slot, CANCELED, D::complete);
+    let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
+    if let Err(slot) = watch.come_back(slot, opening) {
+        finish_late(slot, CANCELED);
     }
 }
 

@@ -89,6 +89,14 @@ impl DeferredQueue {
     }
 }
 
+impl DeferredQueue {
+    /// Waits for all work that has been enqueued. Process context; sleeps.
+    pub(crate) fn flush(&self) {
+        // SAFETY: Owned by the type invariants.
+        unsafe { bindings::__flush_workqueue(self.raw.as_ptr()) };
+    }
+}
+
 impl Drop for DeferredQueue {
     fn drop(&mut self) {
         // SAFETY: Owned by the type invariants.

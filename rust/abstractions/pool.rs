@@ -281,7 +281,7 @@ impl<D: Domain> Slot<D> {
     }
 
     /// What everybody who holds a slot may look at.
-    pub(super) fn shared(&self) -> &D::Shared {
+    pub(crate) fn shared(&self) -> &D::Shared {
         // SAFETY: While this slot is out, the pool's core is valid.
         unsafe { &self.core().as_ref().shared }
     }

@@ -8,202 +8,33 @@
 //! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
+mod open_file;
+mod user_buffers;
+
+pub(crate) use open_file::{
+    FileId,
+    OpenFile, //
+};
+pub(crate) use user_buffers::{
+    Direction,
+    UserBuffers, //
+};
+
 use super::helpers;
-use core::{
-    mem::ManuallyDrop,
-    ptr::{
-        null_mut,
-        NonNull, //
-    },
+use core::ptr::{
+    null_mut,
+    NonNull, //
 };
 use kernel::{
     bindings,
-    fs::{
-        File,
-        LocalFile, //
-    },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
-
-/// An open file, looked up by descriptor once.
-///
-/// Dropping it may close the file; in a worker thread it is closed by then.
-pub(crate) struct OpenFile(ManuallyDrop<ARef<File>>);
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        // SAFETY: Gives back the reference that this value holds, and is not used again.
-        unsafe { helpers::io_ring_put_file(self.as_ptr()) };
-    }
-}
-
-/// Which open file, or which inode; only to be compared, and only while it is open.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) struct FileId(usize);
-
-impl OpenFile {
-    /// The file that `fd` stands for in the calling process. Process context, in an ioctl.
-    ///
-    /// # Errors
-    ///
-    /// `EBADF` if there is none, or it was opened with `O_PATH`.
-    pub(crate) fn get(fd: i32) -> Result<Self> {
-        let fd = u32::try_from(fd).map_err(|_| EBADF)?;
-        let file = LocalFile::fget(fd).map_err(|_| EBADF)?;
-        // SAFETY: ioctl uses `fdget`, not `fdget_pos`, so this thread has no such call under way.
-        let file = unsafe { LocalFile::assume_no_fdget_pos(file) };
-        Ok(Self(ManuallyDrop::new(file)))
-    }
-
-    /// Which file it is.
-    pub(crate) fn id(&self) -> FileId {
-        FileId(self.as_ptr().addr())
-    }
-
-    /// Which inode it is a file of.
-    fn inode_id(&self) -> FileId {
-        // SAFETY: The file is alive.
-        FileId(unsafe { helpers::io_ring_file_inode(self.as_ptr()) }.addr())
-    }
-
-    fn as_ptr(&self) -> *mut bindings::file {
-        self.0.as_ptr()
-    }
-
-    fn is(&self, modes: c_int) -> bool {
-        // SAFETY: The file is alive.
-        unsafe { helpers::io_ring_file_modes(self.as_ptr()) & modes == modes }
-    }
-
-    /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
-    ///
-    /// Answers what the file system answers: 0 or a negative errno.
-    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> isize {
-        let data_only = c_int::from(data_only);
-        // SAFETY: The file is alive.
-        let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        match ret as isize {
-            result if is_restart(result) => INTERRUPTED,
-            result => result,
-        }
-    }
-}
-
-/// Which way the data goes.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) enum Direction {
-    /// From the file to memory.
-    Read,
-    /// From memory to the file.
-    Write,
-}
-
-impl Direction {
-    fn iter_type(self) -> c_int {
-        match self {
-            // `ITER_DEST` and `ITER_SOURCE` of linux/uio.h.
-            Direction::Read => 0,
-            Direction::Write => 1,
-        }
-    }
-}
-
-/// User memory to transfer to or from.
-pub(crate) struct UserBuffers {
-    direction: Direction,
-    iter: bindings::iov_iter,
-    /// What the iterator points to.
-    _iovec: OwnedIovec,
-    is_vector: bool,
-}
-
-// SAFETY: The iterator is plain data: addresses of user memory, which are only meaningful in the
-// process they come from, and of the owned iovec array.
-unsafe impl Send for UserBuffers {}
-
-/// An iovec array that `import_iovec` allocated, or null.
-struct OwnedIovec(*mut bindings::iovec);
-
-impl Drop for OwnedIovec {
-    fn drop(&mut self) {
-        // SAFETY: Null, or allocated by `import_iovec` and not freed yet.
-        unsafe { bindings::kfree(self.0.cast()) };
-    }
-}
-
-impl UserBuffers {
-    /// One buffer of `len` bytes, cut to what `read(2)` transfers at most.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT` if it is not in the part of the address space that user memory can have.
-    #[inline]
-    pub(crate) fn single(direction: Direction, address: u64, len: u32) -> Result<Self> {
-        let address = usize::try_from(address).map_err(|_| EFAULT)?;
-        let mut iter = bindings::iov_iter::default();
-        let buffer = core::ptr::without_provenance_mut(address);
-        // SAFETY: `iter` is valid for writes; the address is checked by the function.
-        let ret = unsafe {
-            bindings::import_ubuf(direction.iter_type(), buffer, len as usize, &mut iter)
-        };
-        kernel::error::to_result(ret)?;
-        Ok(Self {
-            direction,
-            iter,
-            _iovec: OwnedIovec(null_mut()),
-            is_vector: false,
-        })
-    }
-
-    /// The buffers of an array of `count` `struct iovec`, which is copied. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`, `EINVAL` (more than 1024, or a negative length), `ENOMEM`.
-    pub(crate) fn vector(direction: Direction, address: u64, count: u32) -> Result<Self> {
-        if count == 0 {
-            // The iterator over no element at all would point to the array that is not there.
-            let mut nothing = Self::single(direction, 0, 0)?;
-            nothing.is_vector = true;
-            return Ok(nothing);
-        }
-        let address = usize::try_from(address).map_err(|_| EFAULT)?;
-        let mut iter = bindings::iov_iter::default();
-        let mut one = bindings::iovec::default();
-        let mut array = &raw mut one;
-        let user = core::ptr::without_provenance(address);
-        // SAFETY: `iter` and `array` are valid for writes, and `array` points to room for one
-        // element. A single element becomes an iterator over its buffer, more are copied to memory
-        // that the function allocates, so `one` is not used after the call; `array` is null then,
-        // or that memory, also if the function fails.
-        let ret = unsafe {
-            bindings::import_iovec(direction.iter_type(), user, count, 1, &mut array, &mut iter)
-        };
-        let iovec = OwnedIovec(array);
-        if ret < 0 {
-            return Err(Error::from_errno(c_int::try_from(ret)?));
-        }
-        Ok(Self {
-            direction,
-            iter,
-            _iovec: iovec,
-            is_vector: true,
-        })
-    }
-}
-
-impl UserBuffers {
-    /// How many bytes there are to transfer.
-    fn len(&self) -> usize {
-        // SAFETY: The iterator is initialised.
-        unsafe { helpers::io_ring_iter_count(&self.iter) }
-    }
-}
 
 /// Where in the file a transfer starts.
 #[derive(Clone, Copy)]
 enum Start {
+    /// Nowhere: the file is a stream.
+    None,
     /// At this offset, in bytes.
     At(i64),
     /// At the file position, which moves on, as `read(2)` does.
@@ -271,7 +102,7 @@ enum Nonblocking {
     /// It can be told, with `IOCB_NOWAIT`.
     Told,
     /// It does not block for long anyway: its data is memory, or the program said itself not to
-    /// wait.
+    /// wait, or it will refuse.
     Anyway,
     /// It cannot be asked.
     Never,
@@ -306,16 +137,26 @@ impl Transfer {
         priority: Priority,
     ) -> Result<Self, Unfit> {
         let direction = buffers.direction;
-        let (open_for, positioned) = match direction {
-            Direction::Read => (helpers::IO_RING_FILE_READ, helpers::IO_RING_FILE_PREAD),
-            Direction::Write => (helpers::IO_RING_FILE_WRITE, helpers::IO_RING_FILE_PWRITE),
+        let (open_for, positioned, able, tells) = match direction {
+            Direction::Read => (
+                helpers::IO_RING_FILE_READ,
+                helpers::IO_RING_FILE_PREAD,
+                helpers::IO_RING_FILE_CAN_READ,
+                helpers::IO_RING_FILE_READ_ITER,
+            ),
+            Direction::Write => (
+                helpers::IO_RING_FILE_WRITE,
+                helpers::IO_RING_FILE_PWRITE,
+                helpers::IO_RING_FILE_CAN_WRITE,
+                helpers::IO_RING_FILE_WRITE_ITER,
+            ),
         };
         if !file.is(open_for) {
             return Err(Unfit::File(EBADF));
         }
 
         let start = if file.is(helpers::IO_RING_FILE_STREAM) {
-            Start::At(0)
+            Start::None
         } else if offset == u64::MAX || !file.is(positioned) {
             Start::Current
         } else {
@@ -335,13 +176,17 @@ impl Transfer {
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
         let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
-        // Few file systems can be told not to wait in a buffered write.
-        let can_be_told = file.is(helpers::IO_RING_FILE_NOWAIT)
-            && (direction == Direction::Read
-                || (flags & helpers::IO_RING_IOCB_DIRECT) != 0
-                || !file.is(helpers::IO_RING_FILE_STORAGE)
-                || file.is(helpers::IO_RING_FILE_NOWAIT_WRITE));
-        let nonblocking = if is_told || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
+        let can_be_told = if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
+            // Whoever has the file position waits for the device.
+            !matches!(start, Start::Current) && file.is(helpers::IO_RING_FILE_NOWAIT)
+        } else if direction == Direction::Write && file.is(helpers::IO_RING_FILE_STORAGE) {
+            // Few file systems can be told not to wait in a buffered write.
+            file.is(helpers::IO_RING_FILE_NOWAIT_WRITE)
+        } else {
+            file.is(helpers::IO_RING_FILE_NOWAIT | tells)
+        };
+        let refuses = !file.is(able);
+        let nonblocking = if is_told || refuses || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
             Nonblocking::Anyway
         } else if can_be_told {
             Nonblocking::Told
@@ -367,23 +212,41 @@ impl Transfer {
         self.buffers.direction == Direction::Write
     }
 
+    /// Ends the transfer, in any context, unless that would close the file, which may sleep.
+    pub(super) fn let_go(self) -> Result<(), Self> {
+        // SAFETY: The file is alive; if this gives back the reference, it is not used again.
+        if unsafe { !helpers::io_ring_put_file_unless_last(self.file.as_ptr()) } {
+            return Err(self);
+        }
+        let Self { file, .. } = self;
+        core::mem::forget(file);
+        Ok(())
+    }
+
     /// The file.
     pub(super) fn file_id(&self) -> FileId {
         self.file.id()
     }
 
-    /// The inode, if transfers like this one hold its lock all the time: buffered writes. A second
-    /// one could only wait for the first.
+    /// The inode, if transfers like this one should be done one after the other: they would only wait
+    /// for each other, or for more than is there, or take the same position.
     pub(super) fn alone_on(&self) -> Option<FileId> {
-        let holds = helpers::IO_RING_IOCB_DIRECT | helpers::IO_RING_IOCB_SYNC;
-        let is_copy = self.is_write() && self.flags & holds == 0;
-        (is_copy && self.file.is(helpers::IO_RING_FILE_STORAGE)).then(|| self.file.inode_id())
+        if self.file.is(helpers::IO_RING_FILE_STORAGE) {
+            // Writes hold the lock of the inode while they copy to memory or allocate blocks.
+            let waits_for_device = self.flags & helpers::IO_RING_IOCB_SYNC != 0;
+            let holds_lock = self.is_write() && !waits_for_device;
+            let moves_position = matches!(self.start, Start::Current);
+            return (holds_lock || moves_position).then(|| self.file.inode_id());
+        }
+        let waits_for_more =
+            self.nonblocking == Nonblocking::Never && self.file.is(helpers::IO_RING_FILE_POLLABLE);
+        waits_for_more.then(|| self.file.inode_id().with(self.buffers.direction))
     }
 
     /// The file, and the events that say that this transfer can go on.
     pub(super) fn readiness(&self) -> (*mut bindings::file, u32) {
         let events = match self.buffers.direction {
-            Direction::Read => helpers::IO_RING_EPOLLIN | helpers::IO_RING_EPOLLPRI,
+            Direction::Read => helpers::IO_RING_EPOLLIN,
             Direction::Write => helpers::IO_RING_EPOLLOUT,
         };
         let always = helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP;
@@ -416,9 +279,10 @@ impl Transfer {
     ) -> Attempt {
         // SAFETY: Valid by the safety requirements; used by nobody else before it is issued.
         let this = unsafe { transfer.as_mut() };
-        if may != May::Block && this.nonblocking == Nonblocking::Never {
-            let ask = may == May::NotBlock && this.file.is(helpers::IO_RING_FILE_POLLABLE);
-            return if ask { Attempt::Poll } else { Attempt::Block };
+        if this.nonblocking == Nonblocking::Never {
+            if let Some(instead) = this.instead_of_blocking(may) {
+                return instead;
+            }
         }
         this.tried_only = may != May::Block && this.nonblocking == Nonblocking::Told;
         let mut request = bindings::kiocb {
@@ -432,8 +296,11 @@ impl Transfer {
             request.ki_flags |= helpers::IO_RING_IOCB_NOWAIT;
         }
         let result = match this.start {
-            Start::At(offset) => {
-                request.ki_pos = offset.wrapping_add(this.done as i64);
+            Start::None | Start::At(_) => {
+                request.ki_pos = match this.start {
+                    Start::At(offset) => offset.wrapping_add(this.done as i64),
+                    _ => 0,
+                };
                 // SAFETY: `kiocb` is valid for writes by the safety requirements.
                 unsafe { kiocb.write(request) };
                 // SAFETY: By the safety requirements.
@@ -453,6 +320,28 @@ impl Transfer {
         }
         // SAFETY: The file has answered, so nobody else uses either.
         unsafe { transfer.as_mut().judge(result, may, (*kiocb).ki_pos) }
+    }
+
+    /// What to do with a file that cannot be told not to block; `None` if it is to be asked.
+    ///
+    /// One that can be polled is asked for its readiness right before, and those who do so stand in a
+    /// lane, see [`Transfer::alone_on`]: of many that a single byte has woken, one gets it and the
+    /// others wait again.
+    fn instead_of_blocking(&self, may: May) -> Option<Attempt> {
+        let can_poll = self.file.is(helpers::IO_RING_FILE_POLLABLE);
+        match may {
+            May::NotBlock if can_poll => Some(Attempt::Poll),
+            May::Block if can_poll && !self.is_ready() => Some(Attempt::Poll),
+            May::Block => None,
+            _ => Some(Attempt::Block),
+        }
+    }
+
+    /// Whether the file says that it is ready. Process context; sleeps where its `poll` does.
+    fn is_ready(&self) -> bool {
+        let (file, events) = self.readiness();
+        // SAFETY: The file is alive; without a table nothing is entered anywhere.
+        unsafe { helpers::io_ring_vfs_poll(file, null_mut()) & events != 0 }
     }
 
     /// What follows from the answer of the file, which is at `position` now.
@@ -500,8 +389,8 @@ impl Transfer {
             return self.file.is(helpers::IO_RING_FILE_WRITES_ALL);
         }
         // SAFETY: The file is alive.
-        self.file.is(helpers::IO_RING_FILE_STORAGE)
-            && !unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) }
+        let is_at_end = unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) };
+        self.file.is(helpers::IO_RING_FILE_STORAGE) && !is_at_end
     }
 
     /// Issues at the file position, and moves that on. If that must not block and another thread

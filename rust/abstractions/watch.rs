@@ -27,11 +27,21 @@
 //! away under it: a slot is only given to somebody after it has left the wait queues, which needs
 //! their locks, and while it is watched its pool exists, and so the [`Watch`].
 
+mod places;
+
+pub(super) use places::Places;
+
+use places::{
+    enter,
+    leave,
+    places,
+    Inner,
+    Place,
+    Stage, //
+};
+
 use super::{
-    async_io::{
-        IoDomain,
-        IoSlot, //
-    },
+    async_io::IoDomain,
     helpers,
     pool::{
         Chain,
@@ -44,13 +54,7 @@ use super::{
         WaitQueue, //
     },
 };
-use core::{
-    cell::UnsafeCell,
-    ptr::{
-        null_mut,
-        NonNull, //
-    },
-};
+use core::ptr::NonNull;
 use kernel::{
     bindings,
     new_spinlock_irq,
@@ -65,84 +69,23 @@ use kernel::{
     }, //
 };
 
-/// Most wait queues of one file: terminals and pipes open for both directions have two.
-const QUEUES: usize = 2;
-
 /// Most slots that are looked at with interrupts off.
 const LOOK_AT_ONCE: usize = 64;
 
 /// How often in a row a file may say that it is ready without being so.
 const MOST_LIES: u8 = 8;
 
-/// One place in a wait queue.
-#[repr(C)]
-struct Place {
-    entry: bindings::wait_queue_entry,
-    /// The queue, or null if there is none (any more).
-    queue: *mut bindings::wait_queue_head,
-    places: *mut Inner,
-}
-
-/// Where a slot is between prepare and take. Guarded by the lock of the [`Watch`].
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Stage {
-    /// It enters wait queues.
-    Preparing,
-    /// It is in the set of armed slots.
-    Armed,
-    /// A wake-up has come, or it was taken.
-    Over,
-}
-
-struct Inner {
-    table: bindings::poll_table_struct,
-    used: usize,
-    /// The file has more wait queues than there are places.
-    is_crowded: bool,
-    events: u32,
-    stage: Stage,
-    /// The slot's item.
-    item: *mut c_void,
-    place: [Place; QUEUES],
-}
-
-/// A slot's places in the wait queues of its file.
-///
-/// # Invariants
-///
-/// While the slot is watched, `Inner::place` up to `Inner::used` are initialised, and only used by
-/// callbacks, and otherwise as the description of this file says.
-pub(super) struct Places(UnsafeCell<Inner>);
-
-// SAFETY: Who owns the slot, or the lock that is named at each field, uses it.
-unsafe impl Send for Places {}
-
-impl Places {
-    fn new() -> Result<KBox<Self>> {
-        const PLACE: Place = Place {
-            entry: pin_init::zeroed(),
-            queue: null_mut(),
-            places: null_mut(),
-        };
-        let inner = Inner {
-            table: pin_init::zeroed(),
-            used: 0,
-            is_crowded: false,
-            events: 0,
-            stage: Stage::Over,
-            item: null_mut(),
-            place: [PLACE; QUEUES],
-        };
-        Ok(KBox::new(Self(UnsafeCell::new(inner)), GFP_KERNEL_ACCOUNT)?)
-    }
-}
-
 struct State<D: IoDomain> {
     armed: List<D>,
     ready: Chain<D>,
     ready_now: usize,
     is_open: bool,
+    opening: Opening,
 }
+
+/// Which time a [`Watch`] was opened.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub(crate) struct Opening(u32);
 
 /// The watched slots of a ring.
 #[pin_data]
@@ -197,7 +140,7 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
     let inner = unsafe { places(item) };
     let enter = Inner {
         table: bindings::poll_table_struct {
-            _qproc: Some(enter::<D>),
+            _qproc: Some(enter),
             _key: events,
         },
         used: 0,
@@ -205,6 +148,7 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
         events,
         stage: Stage::Preparing,
         item: item.as_ptr().cast(),
+        callback: Some(woken::<D>),
         // SAFETY: As above; plain data that is not in use.
         place: unsafe { core::ptr::read(&raw const (*inner).place) },
     };
@@ -227,19 +171,6 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
         return Prepared::Impossible(slot);
     }
     Prepared::Ready(slot)
-}
-
-/// The places of a slot.
-///
-/// # Safety
-///
-/// `item` comes from [`Slot::into_raw`], and is still given up; the slot has places.
-unsafe fn places<R>(item: NonNull<IoSlot<R>>) -> *mut Inner {
-    // SAFETY: By the safety requirements. This field is not written while the slot is given up.
-    match unsafe { &(*item.as_ptr()).places } {
-        Some(places) => places.0.get(),
-        None => null_mut(),
-    }
 }
 
 impl<D: IoDomain> Waiting<D> {
@@ -272,41 +203,16 @@ impl<D: IoDomain> Waiting<D> {
     }
 }
 
-/// Takes a slot out of the wait queues of its file.
-///
-/// # Safety
-///
-/// `item` comes from [`Slot::into_raw`], which this takes back; its places are in use. It is in no
-/// list.
-unsafe fn leave<D: IoDomain>(item: NonNull<D::Item>) -> Slot<D> {
-    // SAFETY: By the safety requirements.
-    let inner = unsafe { places(item) };
-    for i in 0..QUEUES {
-        // SAFETY: As above. Who is in no list gets no wake-up that would change `used`.
-        if i < unsafe { (*inner).used } {
-            // SAFETY: As above; within the array.
-            let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(i) };
-            // SAFETY: In use, so initialised by `enter`.
-            unsafe {
-                helpers::io_ring_poll_leave(&raw mut (*place).entry, &raw mut (*place).queue)
-            };
-        }
-    }
-    // SAFETY: As above; no callback uses it any more.
-    unsafe { (*inner).used = 0 };
-    // SAFETY: By the safety requirements. No callback uses it any more.
-    unsafe { Slot::from_raw(item) }
-}
-
 impl<D: IoDomain> Watch<D> {
-    /// Watches nothing yet.
+    /// Watches nothing yet; to be opened.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_spinlock_irq!(State {
                 armed: List::new(),
                 ready: Chain::new(),
                 ready_now: 0,
-                is_open: true,
+                is_open: false,
+                opening: Opening(0),
             }, "io_ring_watch"),
             attendants <- WaitQueue::new(c"io_ring_attendants", static_lock_class!()),
             armed: Atomic::new(0),
@@ -324,9 +230,18 @@ impl<D: IoDomain> Watch<D> {
         self.ready.load(Relaxed)
     }
 
-    /// Whether slots are accepted. What is in here is not touched.
-    pub(crate) fn set_open(&self, is_open: bool) {
-        self.state.lock().is_open = is_open;
+    /// Accepts slots from now on.
+    pub(crate) fn open(&self) -> Opening {
+        let mut state = self.state.lock();
+        state.is_open = true;
+        // OVERFLOW: Slots do not stay under way that long.
+        state.opening = Opening(state.opening.0.wrapping_add(1));
+        state.opening
+    }
+
+    /// Accepts no slots any more. What is in here is not touched.
+    pub(crate) fn close(&self) {
+        self.state.lock().is_open = false;
     }
 
     fn put_ready(&self, state: &mut State<D>, slot: Slot<D>) {
@@ -341,6 +256,17 @@ impl<D: IoDomain> Watch<D> {
     pub(crate) fn add_ready(&self, slot: Slot<D>) -> Result<(), Slot<D>> {
         let mut state = self.state.lock();
         if !state.is_open {
+            return Err(slot);
+        }
+        self.put_ready(&mut state, slot);
+        Ok(())
+    }
+
+    /// As [`Watch::add_ready`], for a slot that has been under way since `opening`: if the watch has
+    /// been closed meanwhile it does not belong here.
+    pub(super) fn come_back(&self, slot: Slot<D>, opening: Opening) -> Result<(), Slot<D>> {
+        let mut state = self.state.lock();
+        if !state.is_open || state.opening != opening {
             return Err(slot);
         }
         self.put_ready(&mut state, slot);
@@ -436,7 +362,7 @@ impl<D: IoDomain> Watch<D> {
 fn set_stage<D: IoDomain>(slot: &Slot<D>, stage: Stage) {
     if let Some(places) = &slot.places {
         // SAFETY: Guarded by the lock that the caller holds.
-        unsafe { (*places.0.get()).stage = stage };
+        unsafe { (*places.get()).stage = stage };
     }
 }
 
@@ -447,42 +373,6 @@ fn at_rest<D: IoDomain>(slot: Slot<D>) -> Slot<D> {
     }
     // SAFETY: Given up right here, and in no list. Its places are in use or were left.
     unsafe { leave(slot.into_raw()) }
-}
-
-/// The `_qproc` of [`prepare`]: enters a wait queue.
-///
-/// # Safety
-///
-/// Called by a file's `poll` with the table that [`prepare`] passed.
-unsafe extern "C" fn enter<D: IoDomain>(
-    _file: *mut bindings::file,
-    queue: *mut bindings::wait_queue_head,
-    table: *mut bindings::poll_table_struct,
-) {
-    // SAFETY: By the safety requirements the table is that of the places.
-    let inner: *mut Inner = unsafe { kernel::container_of!(table, Inner, table) };
-    // SAFETY: As above; nobody else uses these fields yet.
-    let used = unsafe { (*inner).used };
-    if used >= QUEUES {
-        // SAFETY: As above.
-        unsafe { (*inner).is_crowded = true };
-        return;
-    }
-    // SAFETY: Within the array.
-    let place = unsafe { (&raw mut (*inner).place).cast::<Place>().add(used) };
-    // SAFETY: Nobody uses this place yet.
-    unsafe { (*place).places = inner };
-    // SAFETY: As above.
-    unsafe { (*inner).used = used.wrapping_add(1) };
-    // SAFETY: The place stays where it is until `leave`.
-    unsafe {
-        helpers::io_ring_poll_enter(
-            &raw mut (*place).entry,
-            &raw mut (*place).queue,
-            queue,
-            Some(woken::<D>),
-        )
-    };
 }
 
 /// The callback of a place.
@@ -502,6 +392,7 @@ unsafe extern "C" fn woken<D: IoDomain>(
     let place: *mut Place = entry.cast();
     // SAFETY: By the safety requirements; `leave` would wait for the lock that is held.
     let inner = unsafe { (*place).places };
+    #[expect(clippy::cast_possible_truncation, reason = "a mask of 32 bits")]
     // CAST: A mask of events; none means that anything may have happened.
     let mask = key.addr() as u32;
     // SAFETY: As above; this field does not change while the place is used.

@@ -167,6 +167,13 @@ impl<W: Work> WorkerThread<W> {
         self.interrupt();
     }
 
+    /// Whether the process has no threads but workers any more: it would end if they did not work. Called
+    /// in the thread.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        // SAFETY: FFI call without requirements.
+        unsafe { helpers::io_ring_only_workers_left() }
+    }
+
     /// What it works for.
     pub(crate) fn work(&self) -> &Arc<W> {
         &self.work
@@ -230,6 +237,8 @@ unsafe extern "C" fn work_callback<W: Work>(data: *mut c_void) -> bool {
     // SAFETY: FFI call without requirements.
     unsafe { helpers::io_ring_set_current_running() };
     this.work.work(this);
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_expedite_task_work() };
     true
 }
 

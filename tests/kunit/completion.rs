@@ -14,20 +14,22 @@ mod tests {
             async_io::IoSlot,
             pool::Pool, //
         },
+        closer::Closer,
         kunit::fake_user::{
             FakeUser,
             Memory,
             NEAR_WRAP, //
         },
         request::{
+            Away,
             Request,
-            Requests, //
+            Requests,
+            Shared, //
         },
         ring::{
             completion::{
                 self,
-                CompletionQueue,
-                Shared, //
+                CompletionQueue, //
             },
             index::Position, //
         },
@@ -43,7 +45,11 @@ mod tests {
             requests,
             || IoSlot::new(Request::default()),
             queue,
-            Shared::new(&memory.mem, &memory.layout, requests),
+            Shared::new(
+                completion::Shared::new(&memory.mem, &memory.layout, requests),
+                Away::new()?,
+                Closer::new()?,
+            ),
         )?;
         Ok((pool, FakeUser::new(&memory)?))
     }
@@ -63,7 +69,7 @@ mod tests {
         };
         slot.finish(|shared, inside, slot| {
             completion::post(inside, slot);
-            completion::publish(shared, inside);
+            completion::publish(&shared.completion, inside);
         });
         true
     }
@@ -110,7 +116,7 @@ mod tests {
             assert_eq!(pool.lock().at_home(), 0);
             assert_eq!(user.sq_flags.load_acquire(), abi::SQ_CQ_OVERFLOW);
             assert_eq!(user.cq_overflow.load_acquire(), u32::try_from(slots)?);
-            assert!(pool.shared().has_parked());
+            assert!(pool.shared().completion.has_parked());
 
             let mut next = 0;
             while next < total {
@@ -122,7 +128,7 @@ mod tests {
             }
             assert_eq!(user.reap(), None);
             assert_eq!(user.sq_flags.load_acquire(), 0);
-            assert!(!pool.shared().has_parked());
+            assert!(!pool.shared().completion.has_parked());
             assert_eq!(pool.lock().at_home(), slots);
         }
         Ok(())

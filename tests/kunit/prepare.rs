@@ -20,11 +20,12 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 6] = [
+    const OPS: [u8; 7] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
         abi::OP_FSYNC,
+        abi::OP_CANCEL,
         abi::OP_READ,
         abi::OP_WRITE,
     ];
@@ -33,7 +34,11 @@ mod tests {
     fn entry(opcode: u8) -> abi::Sqe {
         abi::Sqe {
             opcode,
-            fd: if opcode == abi::OP_NOP { 0 } else { -1 },
+            fd: if [abi::OP_NOP, abi::OP_CANCEL].contains(&opcode) {
+                0
+            } else {
+                -1
+            },
             user_data: !0,
             ..abi::Sqe::default()
         }
@@ -78,8 +83,8 @@ mod tests {
                 }
             }
         }
-        // NOP reads 9 of 64 bytes, FSYNC 29, the others 39.
-        assert_eq!(refused, 8 * ((64 - 9) + (64 - 29) + 4 * (64 - 39)));
+        // NOP reads 9 of 64 bytes, FSYNC and CANCEL 29, the others 39.
+        assert_eq!(refused, 8 * ((64 - 9) + 2 * (64 - 29) + 4 * (64 - 39)));
     }
 
     #[test]

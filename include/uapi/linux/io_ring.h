@@ -172,7 +172,8 @@ struct io_ring_cqe {
  *                     io_ring_cqe.flags
  * @IO_RING_PATH_INLINE: The thread that submitted it did all of it, or refused
  *                       it.
- * @IO_RING_PATH_POLLED: It waited until its file was ready.
+ * @IO_RING_PATH_POLLED: It waited until its file was ready, and then went on
+ *                       without blocking.
  * @IO_RING_PATH_WORKER: A worker thread did what would have blocked.
  * @IO_RING_PATH_DEVICE: The file took it and finished it later, usually in an
  *                       interrupt handler.

@@ -38,7 +38,7 @@ struct Operation {
 /// `RWF_DSYNC` to `RWF_NOSIGNAL`, without `RWF_HIPRI`.
 const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
-const OPERATIONS: [Operation; 6] = [
+const OPERATIONS: [Operation; 7] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -62,6 +62,12 @@ const OPERATIONS: [Operation; 6] = [
         rule: &rules::FSYNC,
         fields: &["fd", "off", "len", "op_flags"],
         op_flags: 1,
+    },
+    Operation {
+        opcode: 14,
+        rule: &rules::CANCEL,
+        fields: &["fd", "addr", "len", "op_flags"],
+        op_flags: 0x37,
     },
     Operation {
         opcode: 22,

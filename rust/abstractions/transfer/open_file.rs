@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open files.
+
+use super::{
+    is_restart,
+    Direction,
+    INTERRUPTED, //
+};
+use crate::abstractions::helpers;
+use core::mem::ManuallyDrop;
+use kernel::{
+    bindings,
+    fs::{
+        File,
+        LocalFile, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// An open file, looked up by descriptor once.
+///
+/// Dropping it may close the file; in a worker thread it is closed by then.
+pub(crate) struct OpenFile(ManuallyDrop<ARef<File>>);
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        // SAFETY: Gives back the reference that this value holds, and is not used again.
+        unsafe { helpers::io_ring_put_file(self.as_ptr()) };
+    }
+}
+
+/// Which open file, or which inode; only to be compared, and only while it is open.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct FileId(usize);
+
+impl FileId {
+    /// Another one for each direction.
+    pub(super) fn with(self, direction: Direction) -> Self {
+        // Addresses of inodes are even.
+        Self(self.0 | usize::from(direction == Direction::Write))
+    }
+}
+
+impl OpenFile {
+    /// The file that `fd` stands for in the calling process. Process context, in an ioctl.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if there is none, or it was opened with `O_PATH`.
+    pub(crate) fn get(fd: i32) -> Result<Self> {
+        let fd = u32::try_from(fd).map_err(|_| EBADF)?;
+        let file = LocalFile::fget(fd).map_err(|_| EBADF)?;
+        // SAFETY: ioctl uses `fdget`, not `fdget_pos`, so this thread has no such call under way.
+        let file = unsafe { LocalFile::assume_no_fdget_pos(file) };
+        Ok(Self(ManuallyDrop::new(file)))
+    }
+
+    /// Which file it is.
+    pub(crate) fn id(&self) -> FileId {
+        FileId(self.as_ptr().addr())
+    }
+
+    /// Which inode it is a file of.
+    pub(super) fn inode_id(&self) -> FileId {
+        // SAFETY: The file is alive.
+        FileId(unsafe { helpers::io_ring_file_inode(self.as_ptr()) }.addr())
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
+        self.0.as_ptr()
+    }
+
+    pub(super) fn is(&self, modes: c_int) -> bool {
+        // SAFETY: The file is alive.
+        unsafe { helpers::io_ring_file_modes(self.as_ptr()) & modes == modes }
+    }
+
+    /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
+    ///
+    /// Answers what the file system answers: 0 or a negative errno.
+    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> isize {
+        let data_only = c_int::from(data_only);
+        // SAFETY: The file is alive.
+        let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
+        match ret as isize {
+            result if is_restart(result) => INTERRUPTED,
+            result => result,
+        }
+    }
+}

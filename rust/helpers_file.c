@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C wrappers of what Rust cannot call directly: open files, what can be done
+ * with them, and when they are ready; see helpers.h.
+ */
+
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/file_ref.h>
+#include <linux/fs.h>
+#include <linux/fsnotify.h>
+#include <linux/ioprio.h>
+#include <linux/magic.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+
+#include "helpers.h"
+
+/* A regular file whose data is memory: nothing that takes longer than swapping it in. */
+static bool is_in_memory(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	return S_ISREG(inode->i_mode) && inode->i_sb->s_magic == TMPFS_MAGIC;
+}
+
+/* A file whose reads are only short at its end. */
+static bool is_storage(const struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return S_ISREG(mode) || S_ISBLK(mode);
+}
+
+/* A file whose writes are only short because of an error, or because it would have to wait. */
+static bool writes_all(const struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return is_storage(file) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
+/* The bits are the IO_RING_FILE_* of helpers.h. */
+int io_ring_file_modes(const struct file *file)
+{
+	fmode_t f_mode = file->f_mode;
+
+	return (f_mode & FMODE_READ ? 1 << 0 : 0) |
+	       (f_mode & FMODE_WRITE ? 1 << 1 : 0) |
+	       (f_mode & FMODE_STREAM ? 1 << 2 : 0) |
+	       (f_mode & FMODE_ATOMIC_POS ? 1 << 3 : 0) |
+	       (f_mode & FMODE_PREAD ? 1 << 4 : 0) |
+	       (f_mode & FMODE_PWRITE ? 1 << 5 : 0) |
+	       (f_mode & FMODE_NOWAIT ? 1 << 6 : 0) |
+	       (is_in_memory(file) ? 1 << 7 : 0) |
+	       (is_storage(file) ? 1 << 8 : 0) |
+	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0) |
+	       (file_can_poll((struct file *)file) && !is_storage(file) ? 1 << 10 : 0) |
+	       (writes_all(file) ? 1 << 11 : 0) |
+	       (f_mode & FMODE_CAN_READ ? 1 << 12 : 0) |
+	       (f_mode & FMODE_CAN_WRITE ? 1 << 13 : 0) |
+	       (file->f_op->read_iter ? 1 << 14 : 0) |
+	       (file->f_op->write_iter ? 1 << 15 : 0);
+}
+
+/* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */
+int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags)
+{
+	struct kiocb kiocb = { .ki_filp = file, .ki_flags = file->f_iocb_flags };
+	int ret = kiocb_set_rw_flags(&kiocb, (__force rwf_t)rw_flags, write ? WRITE : READ);
+
+	*flags = kiocb.ki_flags;
+	return ret;
+}
+
+/* ioprio_check_cap() is not exported. */
+int io_ring_ioprio_check(u16 ioprio)
+{
+	switch (IOPRIO_PRIO_CLASS(ioprio)) {
+	case IOPRIO_CLASS_RT:
+		if (!capable(CAP_SYS_ADMIN) && !capable(CAP_SYS_NICE))
+			return -EPERM;
+		return 0;
+	case IOPRIO_CLASS_BE:
+	case IOPRIO_CLASS_IDLE:
+		return 0;
+	case IOPRIO_CLASS_NONE:
+		return IOPRIO_PRIO_LEVEL(ioprio) ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+u16 io_ring_ioprio_current(void)
+{
+	return get_current_ioprio();
+}
+
+static ssize_t transfer_segment(struct kiocb *kiocb, struct iov_iter *iter, bool write)
+{
+	struct file *file = kiocb->ki_filp;
+	loff_t *pos = file->f_mode & FMODE_STREAM ? NULL : &kiocb->ki_pos;
+	void __user *buf = iter_iov_addr(iter);
+	size_t len = iter_iov_len(iter);
+
+	if (write)
+		return file->f_op->write(file, buf, len, pos);
+	return file->f_op->read(file, buf, len, pos);
+}
+
+/* One ->read or ->write for each segment, as readv(2) and writev(2) do. */
+static ssize_t transfer_segments(struct kiocb *kiocb, struct iov_iter *iter, bool write)
+{
+	ssize_t done = 0;
+
+	do {
+		size_t len = iter_iov_len(iter);
+		ssize_t ret = transfer_segment(kiocb, iter, write);
+
+		if (ret < 0)
+			return done ?: ret;
+		done += ret;
+		if (ret != len)
+			break;
+		iov_iter_advance(iter, ret);
+	} while (iov_iter_count(iter));
+	return done;
+}
+
+static ssize_t call_file(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags)
+{
+	const struct file_operations *ops = kiocb->ki_filp->f_op;
+
+	if (write && ops->write_iter)
+		return ops->write_iter(kiocb, iter);
+	if (!write && ops->read_iter)
+		return ops->read_iter(kiocb, iter);
+	/* ->read and ->write take no flags. */
+	if (rw_flags)
+		return -EOPNOTSUPP;
+	return transfer_segments(kiocb, iter, write);
+}
+
+/*
+ * Issues a transfer as vfs_read() and vfs_write() do. @iter is over user memory.
+ *
+ * vfs_iocb_iter_write() will not do: it holds off freezing for files that are
+ * not regular, too, and those may block for as long as a user likes.
+ */
+ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags)
+{
+	struct file *file = kiocb->ki_filp;
+	bool freezable = write && S_ISREG(file_inode(file)->i_mode);
+	ssize_t ret;
+
+	if (!(file->f_mode & (write ? FMODE_CAN_WRITE : FMODE_CAN_READ)))
+		return -EINVAL;
+	ret = rw_verify_area(write ? WRITE : READ, file, &kiocb->ki_pos, iov_iter_count(iter));
+	if (ret)
+		return ret;
+
+	if (freezable)
+		kiocb_start_write(kiocb);
+	ret = call_file(kiocb, iter, write, rw_flags);
+	if (freezable && ret != -EIOCBQUEUED)
+		kiocb_end_write(kiocb);
+
+	/* What completes later is notified of now: that may sleep, and a completion may not. */
+	if (ret > 0 || ret == -EIOCBQUEUED) {
+		if (write)
+			fsnotify_modify(file);
+		else
+			fsnotify_access(file);
+	}
+	return ret;
+}
+
+/* Ends what io_ring_transfer() began, when a write completes later. Any context. */
+void io_ring_transfer_end_write(struct kiocb *kiocb)
+{
+	if (S_ISREG(file_inode(kiocb->ki_filp)->i_mode))
+		kiocb_end_write(kiocb);
+}
+
+size_t io_ring_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
+}
+
+void io_ring_iter_advance(struct iov_iter *iter, size_t bytes)
+{
+	iov_iter_advance(iter, bytes);
+}
+
+/*
+ * Gives back a reference. If it is the last, the file is closed on the way back
+ * to user space. A worker thread never goes there, so it closes it right here.
+ */
+void io_ring_put_file(struct file *file)
+{
+	if (in_task() && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
+/* Gives back a reference, in any context, unless it is the last: closing files may sleep. */
+bool io_ring_put_file_unless_last(struct file *file)
+{
+	BUILD_BUG_ON(FILE_REF_ONEREF != 0);
+	return atomic_long_dec_if_positive(&file->f_ref.refcnt) >= 0;
+}
+
+struct inode *io_ring_file_inode(const struct file *file)
+{
+	return file_inode(file);
+}
+
+/* Whether a read of a regular file or block device at @pos finds nothing. */
+bool io_ring_is_at_end(const struct file *file, loff_t pos)
+{
+	return pos >= i_size_read(file->f_mapping->host);
+}
+
+__poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table)
+{
+	return vfs_poll(file, table);
+}
+
+/* Lets @entry wait on @head, which *@on remembers. */
+void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head **on,
+			struct wait_queue_head *head, wait_queue_func_t func)
+{
+	*on = head;
+	init_waitqueue_func_entry(entry, func);
+	add_wait_queue(head, entry);
+}
+
+/*
+ * Takes @entry off its queue *@on. Afterwards nobody uses it any more, a callback
+ * that was just running included: that runs with the queue's lock held.
+ *
+ * A queue that goes away before its file says so with POLLFREE, and is not freed
+ * before an RCU grace period has passed (see wake_up_pollfree()); *@on is NULL
+ * from then on.
+ */
+void io_ring_poll_leave(struct wait_queue_entry *entry, struct wait_queue_head **on)
+{
+	struct wait_queue_head *head;
+
+	rcu_read_lock();
+	/* Pairs with io_ring_poll_forsake(). */
+	head = smp_load_acquire(on);
+	if (head) {
+		spin_lock_irq(&head->lock);
+		list_del_init(&entry->entry);
+		spin_unlock_irq(&head->lock);
+	}
+	rcu_read_unlock();
+}
+
+/*
+ * Lets go of a queue that goes away, with its lock held. This is the callback's
+ * last use of @entry.
+ */
+void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head **on)
+{
+	list_del_init(&entry->entry);
+	/* Pairs with io_ring_poll_leave(), whose caller may free @entry after it. */
+	smp_store_release(on, NULL);
+}
+
+/* -ERESTARTSYS if that would block and must not, or was interrupted: try again elsewhere. */
+int io_ring_lock_file_pos(struct file *file, bool may_block)
+{
+	if (!may_block)
+		return mutex_trylock(&file->f_pos_lock) ? 0 : -ERESTARTSYS;
+	if (mutex_lock_interruptible(&file->f_pos_lock))
+		return -ERESTARTSYS;
+	return 0;
+}
+
+void io_ring_unlock_file_pos(struct file *file)
+{
+	mutex_unlock(&file->f_pos_lock);
+}

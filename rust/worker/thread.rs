@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a worker thread does.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    crew::End,
+    Workers, //
+};
+use crate::{
+    abstractions::{
+        deferred::DeferredQueue,
+        pool::Slot,
+        wait_queue::News,
+        watch::{
+            self,
+            Prepared,
+            Waiting, //
+        },
+        worker_thread::{
+            Work,
+            WorkerThread, //
+        },
+    },
+    op::{
+        self,
+        Blocking,
+        Issued, //
+    },
+    request::{
+        self,
+        Path,
+        Requests, //
+    },
+};
+use kernel::{prelude::*, sync::atomic::Full};
+
+/// How long an idle thread stays, in milliseconds.
+const IDLE_LIMIT: u32 = 5000;
+
+impl Workers {
+    /// Takes something for the thread of a seat, which is busy from now on. The second is whether it
+    /// may block.
+    fn take(&self, me: &WorkerThread<Self>) -> Option<(Slot<Requests>, bool)> {
+        let mut crew = self.crew.lock();
+        if me.is_leaving() || !crew.is_seated(me.number) {
+            return None;
+        }
+        let taken = if let Some(slot) = self.away.watch.take_ready() {
+            crew.begin(me.number, &slot, false, None);
+            Some((slot, false))
+        } else if self.may_block() {
+            crew.backlog.take().map(|(slot, lane)| {
+                crew.begin(me.number, &slot, true, lane);
+                (slot, true)
+            })
+        } else {
+            None
+        };
+        self.note(&crew);
+        taken
+    }
+
+    /// Does what a thread has taken, as far as it goes.
+    fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
+        let path = if may_block {
+            Path::Worker
+        } else {
+            Path::Polled
+        };
+        let blocking = slot.request.blocking.take().filter(|_| may_block);
+        let mut issued = match blocking {
+            Some(blocking) => blocking.run(slot),
+            None => op::retry(slot),
+        };
+        loop {
+            issued = match issued {
+                Issued::WouldPoll(slot) => match watch::prepare(slot) {
+                    Prepared::Ready(slot) => op::retry(slot),
+                    // It was asked where it may wait, and would not: `O_NONBLOCK`.
+                    Prepared::Impossible(slot) if may_block => {
+                        self.done(me);
+                        return request::cancel(slot, EAGAIN, path);
+                    }
+                    Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
+                    Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
+                },
+                Issued::WouldBlock(slot, blocking) => {
+                    return self.put_back(me, slot, blocking, path)
+                }
+                Issued::Done(slot, result) => {
+                    let cancelled = self.done(me) == End::Cancelled;
+                    let interrupted = result == EINTR.to_errno() as isize;
+                    if cancelled && interrupted {
+                        return request::cancel(slot, ECANCELED, path);
+                    }
+                    return request::complete(slot, result, path);
+                }
+                Issued::Queued => {
+                    self.away.note_handed(1);
+                    self.done(me);
+                    return;
+                }
+                // Only a submitter has one.
+                Issued::Cancel(slot, _) => Issued::Done(slot, 0),
+            };
+        }
+    }
+
+    /// A thread has done with its request.
+    fn done(&self, me: &WorkerThread<Self>) -> End {
+        let mut crew = self.crew.lock();
+        let end = crew.end(me.number);
+        self.note(&crew);
+        drop(crew);
+        self.away.watch.attendants.wake(News::Readable);
+        end
+    }
+
+    /// A thread's request waits for its file once more.
+    fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
+        let mut crew = self.crew.lock();
+        let end = crew.end(me.number);
+        self.note(&crew);
+        if end == End::Free {
+            // Before the mutex is let go of: who cancels has to find it in one place or the other.
+            return self.arm(waiting);
+        }
+        drop(crew);
+        request::cancel(waiting.leave(), ECANCELED, Path::Polled);
+    }
+
+    /// A thread's request is not done, and can only be done where blocking is allowed. If it was, a
+    /// signal has interrupted it.
+    fn put_back(
+        &self,
+        me: &WorkerThread<Self>,
+        mut slot: Slot<Requests>,
+        blocking: Blocking,
+        path: Path,
+    ) {
+        slot.request.blocking = Some(blocking);
+        let mut crew = self.crew.lock();
+        let cancelled = crew.put_back(me.number, slot);
+        self.note(&crew);
+        drop(crew);
+        match cancelled {
+            Err(slot) => request::cancel(slot, ECANCELED, path),
+            // A process that is being stopped makes no threads.
+            Ok(()) if path == Path::Worker => (),
+            Ok(()) => Self::see_to_it(me.work()),
+        }
+    }
+
+    /// Sleeps until there is something to do. Leaves after a while.
+    fn rest(&self, me: &WorkerThread<Self>) {
+        let waited = self
+            .away
+            .watch
+            .attendants
+            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
+        if waited != Err(ETIME) {
+            return;
+        }
+        if me.is_left_alone() {
+            // The last thread has ended by itself, and nobody was told.
+            return self.shut_down();
+        }
+        let mut crew = self.crew.lock();
+        if self.has_work() || !crew.is_seated(me.number) {
+            return;
+        }
+        if crew.live == 1 {
+            // Said first, with a full barrier, see `see_to_it`.
+            self.live.xchg(0, Full);
+            if self.armed() != 0 || crew.backlog.due() != 0 || self.away.are_with_devices() {
+                self.note(&crew);
+                return;
+            }
+        }
+        let thread = crew.unseat(me.number);
+        self.note(&crew);
+        drop(crew);
+        if let Some(thread) = thread {
+            thread.leave();
+        }
+    }
+}
+
+impl Work for Workers {
+    fn work(&self, me: &WorkerThread<Self>) {
+        match self.take(me) {
+            Some((slot, may_block)) => self.carry_on(me, slot, may_block),
+            None => self.rest(me),
+        }
+    }
+
+    fn killed(&self, _me: &WorkerThread<Self>) {
+        self.shut_down();
+    }
+
+    fn ended(&self) {
+        self.gone();
+    }
+
+    fn farewell(&self) -> &DeferredQueue {
+        &self.driver.farewell
+    }
+}
