@@ -205,7 +205,7 @@ impl Workers {
     /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
     /// sleeps.
     pub(crate) fn see_to_it(this: &Arc<Self>) {
-        this.away.watch.attendants.wake(News::Readable);
+        this.away.watch.attendants.wake_some(1);
         Self::make_threads(this, false);
     }
 
@@ -287,7 +287,7 @@ impl Workers {
         if let Err(thread) = unwanted {
             thread.leave();
         }
-        self.away.watch.attendants.wake(News::Readable);
+        self.away.watch.attendants.wake_some(1);
     }
 
     /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
@@ -336,7 +336,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         // The fewer wait for readiness, the more may block.
-        self.away.watch.attendants.wake(News::Readable);
+        self.away.watch.attendants.wake_some(1);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,

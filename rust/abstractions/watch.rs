@@ -49,10 +49,7 @@ use super::{
         Slot, //
     },
     transfer::Transfer,
-    wait_queue::{
-        News,
-        WaitQueue, //
-    },
+    wait_queue::WaitQueue,
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -247,7 +244,7 @@ impl<D: IoDomain> Watch<D> {
     fn put_ready(&self, state: &mut State<D>, slot: Slot<D>) {
         self.push_ready(state, slot);
         // With the lock held: as soon as it is not, the slot may end, and with it all this.
-        self.attendants.wake(News::Readable);
+        self.attendants.wake_some(1);
     }
 
     /// Adds a slot that needs attendance. Any context.
