@@ -80,7 +80,7 @@ struct span stopwatch_stop(const struct stopwatch *watch)
 
 bool span_within(const struct span *span, __u64 limit)
 {
-	return span->length < patience(limit) + 2 * span->late;
+	return span->length < patience(limit) + span->late;
 }
 
 void keep_longest(struct span *longest, const struct span *span)
