@@ -55,12 +55,12 @@ guest_samples() {
 	find "$BUILD/samples" -maxdepth 1 -type f -executable -name 'io_ring-*' -exec cp -t "$1/usr/local/bin" {} +
 }
 
-guest_selftests() {
+# guest_programs DIR KIND: what build_programs has built.
+guest_programs() {
 	local name
 	while read -r name; do
-		cp "$BUILD/selftests/$name" "$1/tests/"
-	done <"$BUILD/selftests/selftests.list"
-	cp "$BUILD/selftests/selftests.list" "$1/tests/"
+		cp "$BUILD/$2/$name" "$1/tests/"
+	done <"$BUILD/$2/$2.list"
 }
 
 # make_disk FILE MB [DIRECTORY]: an ext4 image, sparse.
