@@ -15,7 +15,7 @@
 #define SETTLE_STEPS 500
 
 static const char * const counter_names[] = {
-	"rings", "ring_bytes", "requests", "teardowns", NULL
+	"rings", "ring_bytes", "requests", "teardowns", "workers", NULL
 };
 
 int text_read(const char *path, char *text, size_t size)
