@@ -60,7 +60,10 @@ use crate::{
             Prepared,
             Waiting, //
         },
-        worker_thread::WorkerThread,
+        worker_thread::{
+            self,
+            WorkerThread, //
+        },
     },
     driver::Driver,
     op::{
@@ -299,7 +302,7 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if reason == EINTR {
+        if reason == EINTR && !worker_thread::current_is_dying() {
             self.away.set_owes_threads(true);
         } else if is_alone {
             self.end_waiting(&Cancel::ANY, reason);
