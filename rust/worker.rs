@@ -208,7 +208,7 @@ impl Workers {
     /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
     /// sleeps.
     pub(crate) fn see_to_it(this: &Arc<Self>) {
-        this.away.watch.attendants.wake_some(1);
+        this.away.watch.attendants.wake(News::Readable);
         Self::make_threads(this, false);
     }
 
@@ -290,7 +290,7 @@ impl Workers {
         if let Err(thread) = unwanted {
             thread.leave();
         }
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
     }
 
     /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
@@ -339,7 +339,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         // The fewer wait for readiness, the more may block.
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,

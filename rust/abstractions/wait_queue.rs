@@ -87,7 +87,6 @@ impl<'a, F: Fn() -> bool + Sync> Sleeper<'a, F> {
     fn init(
         this: &mut MaybeUninit<Self>,
         met: &'a F,
-        flags: u32,
         wake: WakeCallback,
     ) -> *mut bindings::wait_queue_entry {
         let this = this.as_mut_ptr();
@@ -96,7 +95,7 @@ impl<'a, F: Fn() -> bool + Sync> Sleeper<'a, F> {
         // SAFETY: As above.
         unsafe { addr_of_mut!((*this).met).write(met) };
         // SAFETY: As above.
-        unsafe { bindings::init_wait_entry(entry, flags as c_int) };
+        unsafe { bindings::init_wait_entry(entry, 0) };
         // SAFETY: The entry was just initialised and is not in a queue yet.
         unsafe { (*entry).func = Some(wake) };
         entry
@@ -179,7 +178,7 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, 0, bindings::TASK_INTERRUPTIBLE, None)
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, None)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that kills ends it early.
@@ -187,12 +186,10 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, 0, bindings::TASK_KILLABLE, None)
+        self.sleep(&met, bindings::TASK_KILLABLE, None)
     }
 
-    /// As [`WaitQueue::wait_until`], but the sleeper stands in line, and also ends after `limit`
-    /// milliseconds, with `ETIME`. Who ends it otherwise than by `met`, and met it, has to pass the
-    /// wake-up on.
+    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`.
     pub(crate) fn wait_until_or_timeout<F: Fn() -> bool + Sync>(
         &self,
         met: F,
@@ -202,8 +199,7 @@ impl WaitQueue {
             return Ok(());
         }
         let limit = Some(msecs_to_jiffies(limit));
-        let in_line = bindings::WQ_FLAG_EXCLUSIVE;
-        self.sleep(&met, in_line, bindings::TASK_INTERRUPTIBLE, limit)
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, limit)
     }
 
     /// As [`WaitQueue::wait_until`], but only the time ends it early.
@@ -217,7 +213,7 @@ impl WaitQueue {
         }
         // Not a load, and not a hung task.
         let state = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
-        self.sleep(&met, 0, state, Some(msecs_to_jiffies(limit)))
+        self.sleep(&met, state, Some(msecs_to_jiffies(limit)))
     }
 
     /// Sleeps until it is woken, unless `met` answers true or a signal is pending. The sleeper stands
@@ -227,7 +223,7 @@ impl WaitQueue {
     /// woken in vain. `met` is as for [`WaitQueue::wait_until`].
     pub(crate) fn stand_in_line<F: Fn() -> bool + Sync>(&self, met: F) {
         let mut sleeper = MaybeUninit::uninit();
-        let entry = Sleeper::init(&mut sleeper, &met, 0, wake_if_met_in_line::<F>);
+        let entry = Sleeper::init(&mut sleeper, &met, wake_if_met_in_line::<F>);
         let state = bindings::TASK_INTERRUPTIBLE as c_int;
         // SAFETY: Both are initialised; the entry outlives its time in the queue.
         unsafe { bindings::prepare_to_wait_exclusive(self.as_ptr(), entry, state) };
@@ -239,16 +235,10 @@ impl WaitQueue {
         unsafe { bindings::finish_wait(self.as_ptr(), entry) };
     }
 
-    fn sleep<F: Fn() -> bool + Sync>(
-        &self,
-        met: &F,
-        flags: u32,
-        state: u32,
-        limit: Option<Jiffies>,
-    ) -> Result {
+    fn sleep<F: Fn() -> bool + Sync>(&self, met: &F, state: u32, limit: Option<Jiffies>) -> Result {
         let mut left = limit.map_or(c_long::MAX, |jiffies| jiffies as c_long);
         let mut sleeper = MaybeUninit::uninit();
-        let entry = Sleeper::init(&mut sleeper, met, flags, wake_if_met::<F>);
+        let entry = Sleeper::init(&mut sleeper, met, wake_if_met::<F>);
 
         let result = loop {
             // SAFETY: Both are initialised; the entry outlives its time in the queue.

@@ -12,6 +12,7 @@ use crate::{
     abstractions::{
         deferred::DeferredQueue,
         pool::Slot,
+        wait_queue::News,
         watch::{
             self,
             Prepared,
@@ -58,11 +59,6 @@ impl Workers {
             None
         };
         self.note(&crew);
-        drop(crew);
-        if taken.is_some() && self.has_work() {
-            // One wake-up may stand for several things to do.
-            self.away.watch.attendants.wake_some(1);
-        }
         taken
     }
 
@@ -118,7 +114,7 @@ impl Workers {
         let end = crew.end(me.number);
         self.note(&crew);
         drop(crew);
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
         end
     }
 
