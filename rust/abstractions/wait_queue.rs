@@ -178,7 +178,7 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, None)
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, None, wake_if_met::<F>)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that kills ends it early.
@@ -186,20 +186,26 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, bindings::TASK_KILLABLE, None)
+        self.sleep(&met, bindings::TASK_KILLABLE, None, wake_if_met::<F>)
     }
 
-    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`.
-    pub(crate) fn wait_until_or_timeout<F: Fn() -> bool + Sync>(
-        &self,
-        met: F,
-        limit: Msecs,
-    ) -> Result {
+    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`; and a
+    /// wake-up is for one sleeper only, the last one to come, so that the time of those runs out who
+    /// are not needed.
+    ///
+    /// For a queue where all sleep like this, and for the same: who does not do all that there is to
+    /// do wakes the next.
+    pub(crate) fn stand_by<F: Fn() -> bool + Sync>(&self, met: F, limit: Msecs) -> Result {
         if met() {
             return Ok(());
         }
         let limit = Some(msecs_to_jiffies(limit));
-        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, limit)
+        self.sleep(
+            &met,
+            bindings::TASK_INTERRUPTIBLE,
+            limit,
+            wake_one_if_met::<F>,
+        )
     }
 
     /// As [`WaitQueue::wait_until`], but only the time ends it early.
@@ -213,7 +219,7 @@ impl WaitQueue {
         }
         // Not a load, and not a hung task.
         let state = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
-        self.sleep(&met, state, Some(msecs_to_jiffies(limit)))
+        self.sleep(&met, state, Some(msecs_to_jiffies(limit)), wake_if_met::<F>)
     }
 
     /// Sleeps until it is woken, unless `met` answers true or a signal is pending. The sleeper stands
@@ -235,10 +241,16 @@ impl WaitQueue {
         unsafe { bindings::finish_wait(self.as_ptr(), entry) };
     }
 
-    fn sleep<F: Fn() -> bool + Sync>(&self, met: &F, state: u32, limit: Option<Jiffies>) -> Result {
+    fn sleep<F: Fn() -> bool + Sync>(
+        &self,
+        met: &F,
+        state: u32,
+        limit: Option<Jiffies>,
+        wake: WakeCallback,
+    ) -> Result {
         let mut left = limit.map_or(c_long::MAX, |jiffies| jiffies as c_long);
         let mut sleeper = MaybeUninit::uninit();
-        let entry = Sleeper::init(&mut sleeper, met, wake_if_met::<F>);
+        let entry = Sleeper::init(&mut sleeper, met, wake);
 
         let result = loop {
             // SAFETY: Both are initialised; the entry outlives its time in the queue.
@@ -300,4 +312,21 @@ unsafe extern "C" fn wake_if_met_in_line<F: Fn() -> bool + Sync>(
     }
     // SAFETY: By the safety requirements.
     unsafe { wake_if_met::<F>(entry, mode, flags, key) }
+}
+
+/// As [`wake_if_met`], for who stands by: who is woken is the only one.
+///
+/// # Safety
+///
+/// As for [`wake_if_met`].
+unsafe extern "C" fn wake_one_if_met<F: Fn() -> bool + Sync>(
+    entry: *mut bindings::wait_queue_entry,
+    mode: c_uint,
+    flags: c_int,
+    key: *mut c_void,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    let woken = unsafe { wake_if_met::<F>(entry, mode, flags, key) };
+    // Nobody looks any further after a negative answer.
+    woken.wrapping_neg()
 }
