@@ -59,6 +59,11 @@ impl Workers {
             None
         };
         self.note(&crew);
+        drop(crew);
+        if self.has_work() {
+            // One thread is woken at a time.
+            self.away.watch.attendants.wake(News::Readable);
+        }
         taken
     }
 
@@ -159,7 +164,7 @@ impl Workers {
             .away
             .watch
             .attendants
-            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
+            .stand_by(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
         if waited != Err(ETIME) {
             return;
         }
