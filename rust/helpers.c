@@ -98,7 +98,7 @@ const struct cred *io_ring_get_current_cred(void)
  * setresuid() together have equal but separate credentials, so a different
  * pointer alone does not decide.
  */
-bool io_ring_is_current_cred(const struct cred *cred)
+static bool is_current_cred(const struct cred *cred)
 {
 	const struct cred *cur = current_cred();
 
@@ -111,6 +111,15 @@ bool io_ring_is_current_cred(const struct cred *cred)
 	       cap_issubset(cred->cap_effective, cur->cap_effective) &&
 	       cur->securebits == cred->securebits &&
 	       cur->user_ns == cred->user_ns && cur->group_info == cred->group_info;
+}
+
+/*
+ * Whether the caller is a thread of the process @pid with the address space @mm
+ * and the rights of @cred. Another process may have the same address space.
+ */
+bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred)
+{
+	return current->mm == mm && task_tgid(current) == pid && is_current_cred(cred);
 }
 
 struct mm_struct *io_ring_current_mm(void)
@@ -187,6 +196,11 @@ struct task_struct *io_ring_get_current_task(void)
 void io_ring_set_current_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+bool io_ring_current_fatal_signal(void)
+{
+	return fatal_signal_pending(current);
 }
 
 /*

@@ -48,7 +48,7 @@ void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head
 
 /* Processes. */
 const struct cred *io_ring_get_current_cred(void);
-bool io_ring_is_current_cred(const struct cred *cred);
+bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
@@ -79,6 +79,7 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
+bool io_ring_current_fatal_signal(void);
 void io_ring_expedite_task_work(void);
 bool io_ring_only_workers_left(void);
 

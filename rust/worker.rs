@@ -62,7 +62,10 @@ use crate::{
             Prepared,
             Waiting, //
         },
-        worker_thread::WorkerThread,
+        worker_thread::{
+            self,
+            WorkerThread, //
+        },
     },
     driver::Driver,
     op::{
@@ -207,7 +210,7 @@ impl Workers {
     /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
     /// sleeps.
     pub(crate) fn see_to_it(this: &Arc<Self>) {
-        this.away.watch.attendants.wake(News::Readable);
+        this.away.watch.attendants.wake_some(1);
         Self::make_threads(this, false);
     }
 
@@ -289,7 +292,7 @@ impl Workers {
         if let Err(thread) = unwanted {
             thread.leave();
         }
-        self.away.watch.attendants.wake(News::Readable);
+        self.away.watch.attendants.wake_some(1);
     }
 
     /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
@@ -302,8 +305,8 @@ impl Workers {
         let is_alone = crew.live == 0;
         drop(crew);
         // The one that keeps out of what may block need not any more.
-        self.away.watch.attendants.wake(News::Readable);
-        if reason == EINTR {
+        self.away.watch.attendants.wake_some(1);
+        if reason == EINTR && !worker_thread::current_is_dying() {
             self.away.set_owes_threads(true);
         } else if is_alone {
             self.end_waiting(&Cancel::ANY, reason);
@@ -340,7 +343,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         // The fewer wait for readiness, the more may block.
-        self.away.watch.attendants.wake(News::Readable);
+        self.away.watch.attendants.wake_some(1);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,

@@ -63,10 +63,10 @@ impl Owner {
     /// Process context.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
-        // SAFETY: FFI call without requirements.
-        let mm = unsafe { helpers::io_ring_current_mm() };
-        // SAFETY: `cred` is alive by the type invariants.
-        mm == self.mm.as_ptr() && unsafe { helpers::io_ring_is_current_cred(self.cred.as_ptr()) }
+        // SAFETY: All are alive by the type invariants.
+        unsafe {
+            helpers::io_ring_is_current(self.pid.as_ptr(), self.mm.as_ptr(), self.cred.as_ptr())
+        }
     }
 
     /// Whether that process has exited, or executed another program. Process context.

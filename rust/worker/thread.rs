@@ -12,7 +12,6 @@ use crate::{
     abstractions::{
         deferred::DeferredQueue,
         pool::Slot,
-        wait_queue::News,
         watch::{
             self,
             Prepared,
@@ -61,8 +60,8 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         if self.has_work() {
-            // One thread is woken at a time.
-            self.away.watch.attendants.wake(News::Readable);
+            // One wake-up may stand for several things to do.
+            self.away.watch.attendants.wake_some(1);
         }
         taken
     }
@@ -119,7 +118,7 @@ impl Workers {
         let end = crew.end(me.number);
         self.note(&crew);
         drop(crew);
-        self.away.watch.attendants.wake(News::Readable);
+        self.away.watch.attendants.wake_some(1);
         end
     }
 
