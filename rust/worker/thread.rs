@@ -61,7 +61,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         if self.has_work() {
-            // One thread is woken at a time.
+            // One wake-up may stand for several things to do.
             self.away.watch.attendants.wake(News::Readable);
         }
         taken
