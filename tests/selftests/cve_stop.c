@@ -32,10 +32,8 @@
 
 /* How a program waits for completions. */
 enum wait {
-	BY_LOOKING,		/* at the memory of the ring, without any system call on it */
 	BY_ENTER,
 	BY_POLL,
-	WAITS,
 };
 
 /* What the process does that is to be paused, and what it shares with the test. */
@@ -60,8 +58,6 @@ static bool await_by(const struct ring *ring, enum wait wait, __u32 count)
 	long end = now_ms() + patience(SOON);
 	int error = 0;
 
-	if (wait == BY_LOOKING)
-		return await_completions(ring, count, SOON);
 	if (wait == BY_ENTER)
 		do {
 			error = ring_enter(ring, 0, count);
@@ -232,11 +228,6 @@ static void pause_many_times(struct __test_metadata *_metadata, struct victim *v
 	EXPECT_LT(PAUSES / 10, victim->rounds);
 }
 
-TEST_F_TIMEOUT(paused, at_any_time, LIMIT_S)
-{
-	pause_many_times(_metadata, self->victim, variant->pause, BY_LOOKING);
-}
-
 TEST_F_TIMEOUT(paused, at_any_time_when_it_enters, LIMIT_S)
 {
 	pause_many_times(_metadata, self->victim, variant->pause, BY_ENTER);
@@ -307,11 +298,6 @@ static void pause_submission(struct __test_metadata *_metadata, struct victim *v
 	EXPECT_TRUE(await_exit(pid, 3 * SOON));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(0, outcome_of(pid));
-}
-
-TEST_F_TIMEOUT(paused, while_it_submits, LIMIT_S)
-{
-	pause_submission(_metadata, self->victim, variant->pause, BY_LOOKING);
 }
 
 TEST_F_TIMEOUT(paused, while_it_submits_and_then_enters, LIMIT_S)

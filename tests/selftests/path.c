@@ -21,26 +21,30 @@
 #define CURRENT (~0ULL)
 #define DELAY (500 * MS)
 
-FIXTURE(path)
-{
+struct bench {
 	struct ring ring;
 	unsigned char *buffer;
 	struct iovec iov;
 };
 
+FIXTURE(path)
+{
+	struct bench bench;
+};
+
 FIXTURE_SETUP(path)
 {
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	self->buffer = guarded_pages(LEN / 4096);
-	ASSERT_NE(NULL, self->buffer);
-	pattern_fill(self->buffer, LEN, SEED);
-	self->iov = (struct iovec) { self->buffer, LEN };
+	ASSERT_EQ(0, ring_open(&self->bench.ring, ENTRIES, 0));
+	self->bench.buffer = guarded_pages(LEN / 4096);
+	ASSERT_NE(NULL, self->bench.buffer);
+	pattern_fill(self->bench.buffer, LEN, SEED);
+	self->bench.iov = (struct iovec) { self->bench.buffer, LEN };
 }
 
 FIXTURE_TEARDOWN(path)
 {
-	ring_close(&self->ring);
-	guarded_free(self->buffer, LEN / 4096);
+	ring_close(&self->bench.ring);
+	guarded_free(self->bench.buffer, LEN / 4096);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
@@ -59,28 +63,29 @@ static void expect_path(struct __test_metadata *_metadata, const struct ring *ri
 }
 
 /* The four transfers of LEN bytes at the start of a file. */
-static struct io_ring_sqe transfer(FIXTURE_DATA(path) *self, __u8 opcode, int fd)
+static struct io_ring_sqe transfer(struct bench *bench, __u8 opcode, int fd)
 {
 	bool is_vector = opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV;
 
-	return sqe_rw(opcode, fd, is_vector ? (void *)&self->iov : self->buffer,
+	return sqe_rw(opcode, fd, is_vector ? (void *)&bench->iov : bench->buffer,
 		      is_vector ? 1 : LEN, 0);
 }
 
 static const __u8 readers[] = { IO_RING_OP_READ, IO_RING_OP_READV };
 static const __u8 writers[] = { IO_RING_OP_WRITE, IO_RING_OP_WRITEV };
 
-static void expect_all(struct __test_metadata *_metadata, FIXTURE_DATA(path) *self,
+static void expect_all(struct __test_metadata *_metadata, struct bench *bench,
 		       const __u8 *opcodes, int fd, enum io_ring_path path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
-		expect_path(_metadata, &self->ring, transfer(self, opcodes[i], fd), LEN, path);
+		expect_path(_metadata, &bench->ring, transfer(bench, opcodes[i], fd), LEN, path);
 }
 
 TEST_F(path, nop_and_cancel)
 {
-	expect_path(_metadata, &self->ring, sqe_nop(0), 0, IO_RING_PATH_INLINE);
-	expect_path(_metadata, &self->ring, sqe_cancel(0, 1, 0, 0), -ENOENT, IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring, sqe_nop(0), 0, IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring, sqe_cancel(0, 1, 0, 0), -ENOENT,
+		    IO_RING_PATH_INLINE);
 }
 
 TEST_F(path, refused)
@@ -88,14 +93,14 @@ TEST_F(path, refused)
 	const struct io_ring_sqe sqes[] = {
 		{ .opcode = IO_RING_OP_NOP, .addr3 = 1 },
 		{ .opcode = 255 },
-		sqe_rw(IO_RING_OP_READ, -1, self->buffer, 1, 0),
+		sqe_rw(IO_RING_OP_READ, -1, self->bench.buffer, 1, 0),
 		sqe_fsync(-1, 0, 0, 0),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sqes); i++) {
 		struct io_ring_cqe cqe;
 
-		ASSERT_EQ(0, ring_run(&self->ring, &sqes[i], &cqe));
+		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqes[i], &cqe));
 		EXPECT_GT(0, cqe.res);
 		EXPECT_EQ(IO_RING_PATH_INLINE,
 			  (cqe.flags >> IO_RING_CQE_PATH_SHIFT) & IO_RING_CQE_PATH_MASK);
@@ -107,9 +112,9 @@ TEST_F(path, tmpfs)
 	int file = temp_file(TMPFS_DIR);
 
 	ASSERT_LE(0, file);
-	expect_all(_metadata, self, writers, file, IO_RING_PATH_INLINE);
-	expect_all(_metadata, self, readers, file, IO_RING_PATH_INLINE);
-	expect_path(_metadata, &self->ring, sqe_fsync(file, 0, 0, 0), 0, IO_RING_PATH_WORKER);
+	expect_all(_metadata, &self->bench, writers, file, IO_RING_PATH_INLINE);
+	expect_all(_metadata, &self->bench, readers, file, IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring, sqe_fsync(file, 0, 0, 0), 0, IO_RING_PATH_WORKER);
 	close(file);
 }
 
@@ -120,8 +125,8 @@ TEST_F(path, devices_of_memory)
 
 	ASSERT_LE(0, zero);
 	ASSERT_LE(0, null);
-	expect_all(_metadata, self, readers, zero, IO_RING_PATH_INLINE);
-	expect_all(_metadata, self, writers, null, IO_RING_PATH_INLINE);
+	expect_all(_metadata, &self->bench, readers, zero, IO_RING_PATH_INLINE);
+	expect_all(_metadata, &self->bench, writers, null, IO_RING_PATH_INLINE);
 	close(zero);
 	close(null);
 }
@@ -131,29 +136,29 @@ TEST_F(path, ext4)
 	int file = temp_file(EXT4_DIR);
 
 	ASSERT_LE(0, file);
-	expect_all(_metadata, self, writers, file, IO_RING_PATH_WORKER);
-	expect_all(_metadata, self, readers, file, IO_RING_PATH_INLINE);
-	expect_path(_metadata, &self->ring, sqe_fsync(file, 0, 0, 0), 0, IO_RING_PATH_WORKER);
-	expect_path(_metadata, &self->ring, sqe_fsync(file, 0, 0, IO_RING_FSYNC_DATASYNC), 0,
+	expect_all(_metadata, &self->bench, writers, file, IO_RING_PATH_WORKER);
+	expect_all(_metadata, &self->bench, readers, file, IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring, sqe_fsync(file, 0, 0, 0), 0, IO_RING_PATH_WORKER);
+	expect_path(_metadata, &self->bench.ring, sqe_fsync(file, 0, 0, IO_RING_FSYNC_DATASYNC), 0,
 		    IO_RING_PATH_WORKER);
 	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
 		ASSERT_EQ(0, posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
-		memset(self->buffer, 0, LEN);
-		expect_path(_metadata, &self->ring, transfer(self, readers[i], file), LEN,
-			    IO_RING_PATH_WORKER);
-		EXPECT_EQ(LEN, pattern_mismatch(self->buffer, LEN, SEED, 0));
+		memset(self->bench.buffer, 0, LEN);
+		expect_path(_metadata, &self->bench.ring,
+			    transfer(&self->bench, readers[i], file), LEN, IO_RING_PATH_WORKER);
+		EXPECT_EQ(LEN, pattern_mismatch(self->bench.buffer, LEN, SEED, 0));
 	}
 	close(file);
 }
 
-static void expect_direct(struct __test_metadata *_metadata, FIXTURE_DATA(path) *self, int file)
+static void expect_direct(struct __test_metadata *_metadata, struct bench *bench, int file)
 {
 	int direct = reopen(file, O_RDWR | O_DIRECT);
 
 	ASSERT_LE(0, direct);
 	ASSERT_EQ(0, fsync(file));
-	expect_all(_metadata, self, readers, direct, IO_RING_PATH_DEVICE);
-	EXPECT_EQ(LEN, pattern_mismatch(self->buffer, LEN, SEED, 0));
+	expect_all(_metadata, bench, readers, direct, IO_RING_PATH_DEVICE);
+	EXPECT_EQ(LEN, pattern_mismatch(bench->buffer, LEN, SEED, 0));
 	close(direct);
 }
 
@@ -163,7 +168,7 @@ TEST_F(path, ext4_direct)
 
 	ASSERT_LE(0, file);
 	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
-	expect_direct(_metadata, self, file);
+	expect_direct(_metadata, &self->bench, file);
 	close(file);
 }
 
@@ -172,9 +177,9 @@ TEST_F(path, null_blk_direct)
 	int direct = open(NULL_BLK, O_RDWR | O_DIRECT | O_CLOEXEC);
 
 	ASSERT_LE(0, direct);
-	expect_all(_metadata, self, writers, direct, IO_RING_PATH_DEVICE);
-	memset(self->buffer, 0, LEN);
-	expect_direct(_metadata, self, direct);
+	expect_all(_metadata, &self->bench, writers, direct, IO_RING_PATH_DEVICE);
+	memset(self->bench.buffer, 0, LEN);
+	expect_direct(_metadata, &self->bench, direct);
 	close(direct);
 }
 
@@ -184,10 +189,10 @@ TEST_F(path, stream_that_is_ready)
 	int ends[2];
 
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	expect_path(_metadata, &self->ring, transfer(self, IO_RING_OP_WRITE, ends[1]), LEN,
-		    IO_RING_PATH_INLINE);
-	expect_path(_metadata, &self->ring, transfer(self, IO_RING_OP_READ, ends[0]), LEN,
-		    IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring,
+		    transfer(&self->bench, IO_RING_OP_WRITE, ends[1]), LEN, IO_RING_PATH_INLINE);
+	expect_path(_metadata, &self->bench.ring,
+		    transfer(&self->bench, IO_RING_OP_READ, ends[0]), LEN, IO_RING_PATH_INLINE);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -214,14 +219,14 @@ TEST_F(path, sources_that_become_ready)
 		int len;
 
 		ASSERT_TRUE(source_open(&source, kind));
-		sqe = sqe_rw(IO_RING_OP_READ, source.reader, self->buffer, SOURCE_LEN, 0);
-		ring_push(&self->ring, &sqe);
-		ASSERT_EQ(1, ring_enter(&self->ring, 1, 0));
+		sqe = sqe_rw(IO_RING_OP_READ, source.reader, self->bench.buffer, SOURCE_LEN, 0);
+		ring_push(&self->bench.ring, &sqe);
+		ASSERT_EQ(1, ring_enter(&self->bench.ring, 1, 0));
 		sleep_ms(A_WHILE / 10);
-		ASSERT_EQ(0, ring_ready(&self->ring));
+		ASSERT_EQ(0, ring_ready(&self->bench.ring));
 		len = source_feed(&source);
-		ASSERT_EQ(0, ring_enter(&self->ring, 0, 1));
-		ASSERT_TRUE(ring_pop(&self->ring, &cqe));
+		ASSERT_EQ(0, ring_enter(&self->bench.ring, 0, 1));
+		ASSERT_TRUE(ring_pop(&self->bench.ring, &cqe));
 		EXPECT_EQ(len, cqe.res);
 		EXPECT_EQ(CQE_VIA(path_of(kind)), cqe.flags) {
 			TH_LOG("%s", source_names[kind]);
@@ -240,12 +245,12 @@ TEST_F(path, pipe_that_gets_room)
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	filled = stream_fill(ends[1]);
 	ASSERT_LT(0, filled);
-	sqe = transfer(self, IO_RING_OP_WRITEV, ends[1]);
-	ring_push(&self->ring, &sqe);
-	ASSERT_EQ(1, ring_enter(&self->ring, 1, 0));
+	sqe = transfer(&self->bench, IO_RING_OP_WRITEV, ends[1]);
+	ring_push(&self->bench.ring, &sqe);
+	ASSERT_EQ(1, ring_enter(&self->bench.ring, 1, 0));
 	EXPECT_EQ(filled + LEN, stream_drain(ends[0], filled + LEN));
-	ASSERT_EQ(0, ring_enter(&self->ring, 0, 1));
-	ASSERT_TRUE(ring_pop(&self->ring, &cqe));
+	ASSERT_EQ(0, ring_enter(&self->bench.ring, 0, 1));
+	ASSERT_TRUE(ring_pop(&self->bench.ring, &cqe));
 	EXPECT_EQ(LEN, cqe.res);
 	EXPECT_EQ(CQE_VIA(IO_RING_PATH_POLLED), cqe.flags);
 	close(ends[0]);

@@ -9,7 +9,7 @@
 
 #include "ring.h"
 
-#define STUCK_PAGE 4096		/* what a read transfers before it gets stuck, and what after that */
+#define STUCK_PAGE 4096
 
 struct stuck {
 	int device;
@@ -21,10 +21,10 @@ struct stuck {
 /* The result is -errno. There can be one at a time, and no other slow disk. */
 int stuck_open(struct stuck *stuck);
 
-/* Read number n, of a page: each number is good for one of the two kinds. */
+/* Read number n, of STUCK_PAGE bytes: each number is good for one of the two kinds. */
 struct io_ring_sqe stuck_read(const struct stuck *stuck, __u32 n);
 
-/* Likewise, of two pages, of which the first one gets there. */
+/* Likewise, of twice as many, of which the first half gets there. */
 struct io_ring_sqe stuck_read_half(const struct stuck *stuck, __u32 n);
 
 /* From now on none gets stuck. */
