@@ -5,7 +5,7 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 OUT	?= $(CURDIR)/build/modules
 
-.PHONY: modules install load unload demo shell test kunit check doc clean help
+.PHONY: modules install load unload demo shell test bench kunit check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
@@ -28,6 +28,9 @@ shell:
 test:
 	scripts/test
 
+bench:
+	scripts/bench
+
 kunit:
 	scripts/kunit
 
@@ -48,5 +51,6 @@ help:
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
 	@echo '  shell     a shell in that guest, module loaded, samples in PATH'
 	@echo '  test      all tests; kunit, check: parts of them'
+	@echo '  bench     instructions per request: io_ring, io_uring, libaio, pread'
 	@echo '  doc       documentation of the module source'
 	@echo '  clean     remove build/ (the cache, $${IO_RING_CACHE:-~/.cache/io_ring}, stays)'

@@ -25,6 +25,11 @@ build_samples() {
 		"${MAKE[@]}" -C "$TOP/samples/io_ring" OUT="$BUILD/samples" STATIC=1
 }
 
+build_bench() {
+	locked_step "building the benchmark" bench.log \
+		"${MAKE[@]}" -C "$TOP/tests/bench" OUT="$BUILD/bench"
+}
+
 build_selftests() {
 	locked_step "building the selftests" selftests.log \
 		"${MAKE[@]}" -C "$TOP/tests/selftests" OUT="$BUILD/selftests" KSRC="$KSRC"
