@@ -12,10 +12,11 @@
 //!
 //! # Locks
 //!
-//! 1. `submitter`, a mutex: taken by ENTER for the time of a batch.
-//! 2. The pool's spin lock, interrupts off: the completion queue and the slots at home. Taken for a
+//! 1. `submitting`, a mutex: taken by ENTER for the time of a batch.
+//! 2. The lock inside `binding`, a mutex: taken when a process comes or goes.
+//! 3. The pool's spin lock, interrupts off: the completion queue and the slots at home. Taken for a
 //!    few completions at a time, by whoever completes something.
-//! 3. The wait queue's own lock, inside `Shared::waiters`.
+//! 4. The wait queue's own lock, inside `Shared::waiters`.
 //!
 //! A later one may be taken while an earlier one is held, never the other way round.
 
@@ -32,8 +33,8 @@ use crate::{
         file_ops::Readiness,
         mutex::InterruptibleMutex,
         owner::{
+            AddressSpace,
             DescriptorTable,
-            Owner,
             Patience, //
         },
         pool::Pool,
@@ -46,6 +47,10 @@ use crate::{
             News,
             WaitQueue, //
         },
+    },
+    binding::{
+        Binding,
+        Bound, //
     },
     driver::{
         Counted,
@@ -77,7 +82,6 @@ use crate::{
         Submitted,
         Submitter, //
     },
-    users::Users,
     wait::{
         self,
         terms::Terms, //
@@ -117,15 +121,21 @@ pub(crate) struct Entered {
     pub(crate) wait_error: Option<Error>,
 }
 
+/// The one who submits, and the process it does so for.
+struct Submitting {
+    submitter: Submitter,
+    bound: Option<Bound>,
+}
+
 /// One ring.
 #[pin_data]
 pub(crate) struct Context {
-    owner: Owner,
     layout: Layout,
     fork_shared: bool,
     #[pin]
-    submitter: InterruptibleMutex<Submitter>,
-    workers: Arc<Workers>,
+    submitting: InterruptibleMutex<Submitting>,
+    #[pin]
+    binding: Binding,
     pool: Pool<Requests>,
     /// Copies of the submitter's numbers, for those who do not hold its mutex.
     sq_head: Atomic<u32>,
@@ -145,7 +155,7 @@ impl_has_work! {
 }
 
 impl Context {
-    /// A ring of the calling process.
+    /// A ring of the calling process, or of none yet.
     ///
     /// # Errors
     ///
@@ -156,7 +166,6 @@ impl Context {
         sizes: &Sizes,
         flags: u32,
     ) -> Result<Arc<Self>> {
-        let owner = Owner::current()?;
         let mem = SharedMem::new(layout.region_size as usize)?;
         let on_reject = if flags & abi::SETUP_STOP_ON_REJECT != 0 {
             OnReject::Stop
@@ -165,26 +174,29 @@ impl Context {
         };
         let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
         let requests = sizes.requests as usize;
-        let away = Away::new()?;
         let pool = Pool::new(
             requests,
             || IoSlot::new(Request::default()),
             CompletionQueue::new(&mem, &layout)?,
             Shared::new(
                 completion::Shared::new(&mem, &layout, requests),
-                away.clone(),
+                Away::new()?,
                 driver.closer.clone(),
             ),
         )?;
-        let user = Users::current(&driver.users)?;
         let counted = Counted::new(driver.clone(), mem.len(), pool.len());
-        Arc::pin_init(
+        let submitting = Submitting {
+            submitter,
+            bound: None,
+        };
+        let rebinds = flags & abi::SETUP_REBIND != 0;
+        let max_workers = sizes.max_workers as usize;
+        let this = Arc::pin_init(
             try_pin_init!(Self {
-                owner,
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
-                submitter <- InterruptibleMutex::new(submitter),
-                workers: Workers::new(driver.clone(), user, away, sizes.max_workers as usize)?,
+                submitting <- InterruptibleMutex::new(submitting),
+                binding <- Binding::new(driver.clone(), max_workers, rebinds),
                 pool,
                 sq_head: Atomic::new(0),
                 sq_dropped: Atomic::new(0),
@@ -196,7 +208,27 @@ impl Context {
                 _module: ModuleRef::get(),
             }? Error),
             GFP_KERNEL_ACCOUNT,
-        )
+        )?;
+        if !rebinds {
+            this.act(|_, _| Ok(()))?;
+        }
+        Ok(this)
+    }
+
+    /// Has the calling process act on the ring, which belongs to it from now on, if not before.
+    /// Nobody else acts meanwhile. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of `act`; `EINTR`; `EPERM` if the ring belongs to another process; `ENOMEM`, `EINVAL`.
+    #[inline]
+    fn act<R>(&self, act: impl FnOnce(&mut Submitter, &Arc<Workers>) -> Result<R>) -> Result<R> {
+        let Submitting { submitter, bound } = &mut *self.submitting.lock()?;
+        let bound = match bound {
+            Some(bound) if bound.is_current() => bound,
+            _ => bound.insert(self.binding.claim(self.pool.shared())?),
+        };
+        act(submitter, bound.workers())
     }
 
     /// ENTER: takes up to `to_submit` entries, then waits for `min_complete` completions, on `terms`
@@ -237,33 +269,30 @@ impl Context {
     /// Makes threads that could not be made when they were wanted. Process context; sleeps.
     #[inline]
     fn make_up_for_threads(&self) {
-        if self.workers.is_short() && self.owner.is_current() {
-            Workers::see_to_it(&self.workers, 0);
+        if self.pool.shared().away.owes_threads() {
+            self.binding.make_up_for_threads();
         }
     }
 
     fn submit(&self, to_submit: u32) -> Result<u32> {
-        if !self.owner.is_current() {
-            return Err(EPERM);
-        }
-        let mut submitter = self.submitter.lock()?;
-        let Submitted { taken, was_full } =
-            submitter.submit(&self.pool, &self.workers, to_submit)?;
-        let queue = submitter.queue();
-        self.sq_head.store(queue.head().get(), Relaxed);
-        self.sq_dropped.store(queue.dropped(), Relaxed);
-        let total = self.submitted.load(Relaxed);
-        self.submitted
-            .store(total.wrapping_add(u64::from(taken)), Relaxed);
-        if was_full {
-            // Who polls for room may have seen none.
-            self.wait_queue().wake(News::Writable);
-        }
-        if self.workers.is_short() {
-            // Who polls comes by, see `readiness`.
-            self.wait_queue().wake(News::Readable);
-        }
-        Ok(taken)
+        self.act(|submitter, workers| {
+            let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
+            let queue = submitter.queue();
+            self.sq_head.store(queue.head().get(), Relaxed);
+            self.sq_dropped.store(queue.dropped(), Relaxed);
+            let total = self.submitted.load(Relaxed);
+            self.submitted
+                .store(total.wrapping_add(u64::from(taken)), Relaxed);
+            if was_full {
+                // Who polls for room may have seen none.
+                self.wait_queue().wake(News::Writable);
+            }
+            if self.pool.shared().away.owes_threads() {
+                // Who polls comes by, see `readiness`.
+                self.wait_queue().wake(News::Readable);
+            }
+            Ok(taken)
+        })
     }
 
     /// QUIESCE: cancels all and waits, up to `timeout` nanoseconds, until no request is under way.
@@ -275,25 +304,22 @@ impl Context {
     ///
     /// `EPERM`, `EINTR`, and nothing has been done.
     pub(crate) fn quiesce(&self, timeout: Option<i64>) -> Result<(usize, Result)> {
-        if !self.owner.is_current() {
-            return Err(EPERM);
-        }
-        // Nobody submits meanwhile.
-        let _submitter = self.submitter.lock()?;
-        self.workers.cancel(&Cancel::ANY);
-        let shared = &self.pool.shared().completion;
-        let timeout = timeout.map(|time| (Clock::Monotonic, When::After(time)));
-        let waited = Alarm::while_set(timeout, |alarm| {
-            if completion::under_way(&self.pool) == 0 {
-                return Ok(());
-            }
-            shared
-                .waiters
-                .wait_until(|| shared.is_idle() || alarm.has_rung())
-        });
-        Ok(match completion::under_way(&self.pool) {
-            0 => (0, Ok(())),
-            left => (left, waited.and(Err(ETIME))),
+        self.act(|_, workers| {
+            workers.cancel(&Cancel::ANY);
+            let shared = &self.pool.shared().completion;
+            let timeout = timeout.map(|time| (Clock::Monotonic, When::After(time)));
+            let waited = Alarm::while_set(timeout, |alarm| {
+                if completion::under_way(&self.pool) == 0 {
+                    return Ok(());
+                }
+                shared
+                    .waiters
+                    .wait_until(|| shared.is_idle() || alarm.has_rung())
+            });
+            Ok(match completion::under_way(&self.pool) {
+                0 => (0, Ok(())),
+                left => (left, waited.and(Err(ETIME))),
+            })
         })
     }
 
@@ -340,16 +366,25 @@ impl Context {
     /// A descriptor is being closed. If that is because the process of the ring exits or executes
     /// another program, those who still wait for its completions are told.
     pub(crate) fn flush(&self, table: DescriptorTable) {
-        if self.owner.is_current_leaving(table) {
-            self.workers.shut_down();
-            self.pool.shared().completion.set_owner_gone();
-        }
+        self.binding
+            .leave_if(self.pool.shared(), |owner| owner.is_current_leaving(table));
+    }
+
+    /// An address space ends in which the ring is mapped. If it is that of the process of the ring,
+    /// those who wait are told: a descriptor that survives the execution of another program is not
+    /// closed.
+    pub(crate) fn address_space_ends(&self, space: AddressSpace) {
+        self.binding
+            .leave_if(self.pool.shared(), |owner| owner.lives_in(space));
     }
 
     /// The last descriptor and the last mapping are gone. Process context; waits for what devices
     /// still own, as far as the current task may.
     pub(crate) fn release(this: Arc<Self>) {
-        this.workers.shut_down();
+        let workers = this.binding.workers();
+        if let Some(workers) = &workers {
+            workers.shut_down();
+        }
         completion::discard_parked(&this.pool);
         let shared = &this.pool.shared().completion;
         let idle = || shared.is_idle();
@@ -358,7 +393,9 @@ impl Context {
             Patience::Short => shared.waiters.wait_for_sure(idle, EXIT_PATIENCE),
             Patience::None => Err(ETIME),
         };
-        this.workers.wait_for_ends(THREAD_PATIENCE);
+        if let Some(workers) = &workers {
+            workers.wait_for_ends(THREAD_PATIENCE);
+        }
         if waited.is_err() && !idle() {
             this.counted.driver().counters.teardowns.add(1);
             completion::when_idle(&this.clone().pool, this);
@@ -380,7 +417,13 @@ impl Context {
             .saturating_sub(u64::from(dropped))
             .saturating_sub(posted);
 
-        seq_print!(out, "io_ring-owner:\t{}\n", self.owner.pid());
+        let (workers, user_workers) = self
+            .binding
+            .workers()
+            .map_or((0, 0), |workers| (workers.live(), workers.user().workers()));
+
+        let owner = self.binding.pid(self.pool.shared());
+        seq_print!(out, "io_ring-owner:\t{}\n", owner);
         seq_print!(out, "io_ring-sq_entries:\t{}\n", self.layout.entries.get());
         seq_print!(
             out,
@@ -394,14 +437,12 @@ impl Context {
         seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
-        seq_print!(out, "io_ring-armed:\t{}\n", self.workers.armed());
-        seq_print!(out, "io_ring-workers:\t{}\n", self.workers.live());
-        seq_print!(out, "io_ring-max_workers:\t{}\n", self.workers.limit());
-        seq_print!(
-            out,
-            "io_ring-user_workers:\t{}\n",
-            self.workers.user().workers()
-        );
+        let armed = self.pool.shared().away.watch.armed();
+        seq_print!(out, "io_ring-armed:\t{}\n", armed);
+        seq_print!(out, "io_ring-workers:\t{}\n", workers);
+        let max_workers = self.binding.max_workers();
+        seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);
+        seq_print!(out, "io_ring-user_workers:\t{}\n", user_workers);
         seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
     }
 }

@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/signal.h>
+#include <linux/task_work.h>
 #include <linux/time_namespace.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -97,7 +98,7 @@ const struct cred *io_ring_get_current_cred(void)
  * setresuid() together have equal but separate credentials, so a different
  * pointer alone does not decide.
  */
-bool io_ring_is_current_cred(const struct cred *cred)
+static bool is_current_cred(const struct cred *cred)
 {
 	const struct cred *cur = current_cred();
 
@@ -110,6 +111,15 @@ bool io_ring_is_current_cred(const struct cred *cred)
 	       cap_issubset(cred->cap_effective, cur->cap_effective) &&
 	       cur->securebits == cred->securebits &&
 	       cur->user_ns == cred->user_ns && cur->group_info == cred->group_info;
+}
+
+/*
+ * Whether the caller is a thread of the process @pid with the address space @mm
+ * and the rights of @cred. Another process may have the same address space.
+ */
+bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred)
+{
+	return current->mm == mm && task_tgid(current) == pid && is_current_cred(cred);
 }
 
 struct mm_struct *io_ring_current_mm(void)
@@ -186,6 +196,70 @@ struct task_struct *io_ring_get_current_task(void)
 void io_ring_set_current_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+bool io_ring_current_fatal_signal(void)
+{
+	return fatal_signal_pending(current);
+}
+
+/*
+ * Has the current task, a vhost_task, do what is left to be done on the way back
+ * to user space, where it never goes: close files that were dropped meanwhile.
+ */
+void io_ring_expedite_task_work(void)
+{
+	if (task_work_pending(current))
+		set_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
+}
+
+void io_ring_get_cred(const struct cred *cred)
+{
+	get_cred(cred);
+}
+
+void io_ring_get_pid(struct pid *pid)
+{
+	get_pid(pid);
+}
+
+/*
+ * Whether no thread of the process @pid has the address space @mm any more. Worker
+ * threads do not count: they may have it a little longer, but cannot submit.
+ */
+bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm)
+{
+	struct task_struct *leader, *thread;
+	bool left = true;
+
+	rcu_read_lock();
+	leader = pid_task(pid, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, thread)
+			if (READ_ONCE(thread->mm) == mm && !(thread->flags & PF_USER_WORKER))
+				left = false;
+	}
+	rcu_read_unlock();
+	return left;
+}
+
+/* Whether @mm is being torn down: nobody uses it, nor ever will. */
+bool io_ring_mm_ends(const struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users);
+}
+
+/* Whether the process of the current task has no threads but workers any more. */
+bool io_ring_only_workers_left(void)
+{
+	struct task_struct *thread;
+	bool others = false;
+
+	rcu_read_lock();
+	for_each_thread(current, thread)
+		others |= !(thread->flags & (PF_USER_WORKER | PF_EXITING));
+	rcu_read_unlock();
+	return !others;
 }
 
 struct pid *io_ring_get_current_tgid(void)

@@ -46,14 +46,18 @@ void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head *
 void io_ring_poll_leave(struct wait_queue_entry *entry, struct wait_queue_head **on);
 void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head **on);
 
-/* The calling process. */
+/* Processes. */
 const struct cred *io_ring_get_current_cred(void);
-bool io_ring_is_current_cred(const struct cred *cred);
+bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
 bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files);
 void *io_ring_current_files(void);
+void io_ring_get_cred(const struct cred *cred);
+void io_ring_get_pid(struct pid *pid);
+bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
+bool io_ring_mm_ends(const struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
 
@@ -75,6 +79,9 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
+bool io_ring_current_fatal_signal(void);
+void io_ring_expedite_task_work(void);
+bool io_ring_only_workers_left(void);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);
@@ -100,6 +107,8 @@ const int IO_RING_FILE_POLLABLE = 1 << 10;
 const int IO_RING_FILE_WRITES_ALL = 1 << 11;
 const int IO_RING_FILE_CAN_READ = 1 << 12;
 const int IO_RING_FILE_CAN_WRITE = 1 << 13;
+const int IO_RING_FILE_READ_ITER = 1 << 14;
+const int IO_RING_FILE_WRITE_ITER = 1 << 15;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
@@ -109,7 +118,6 @@ const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
 const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
 const u32 IO_RING_EPOLLERR = (__force u32)EPOLLERR;
-const u32 IO_RING_EPOLLPRI = (__force u32)EPOLLPRI;
 const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 

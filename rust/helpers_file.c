@@ -61,7 +61,9 @@ int io_ring_file_modes(const struct file *file)
 	       (file_can_poll((struct file *)file) && !is_storage(file) ? 1 << 10 : 0) |
 	       (writes_all(file) ? 1 << 11 : 0) |
 	       (f_mode & FMODE_CAN_READ ? 1 << 12 : 0) |
-	       (f_mode & FMODE_CAN_WRITE ? 1 << 13 : 0);
+	       (f_mode & FMODE_CAN_WRITE ? 1 << 13 : 0) |
+	       (file->f_op->read_iter ? 1 << 14 : 0) |
+	       (file->f_op->write_iter ? 1 << 15 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */

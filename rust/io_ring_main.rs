@@ -23,6 +23,7 @@
 //! ```text
 //! control, ring_fd      the front doors: /dev/io_ring and ring descriptors
 //! context               one ring: owns everything below
+//! binding               whom it belongs to
 //! submit, worker, wait  taking entries, doing what blocks, waiting for completions
 //! op                    what a request does; one file per family
 //! request               what is in flight between the queues
@@ -44,6 +45,7 @@
 pub mod abi;
 #[expect(unsafe_code, reason = "wraps the C interface; everything else is safe")]
 pub(crate) mod abstractions;
+pub(crate) mod binding;
 pub(crate) mod closer;
 mod context;
 pub(crate) mod control;

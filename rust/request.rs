@@ -31,7 +31,10 @@ use crate::{
             Inside,
             Slot, //
         },
-        watch::Watch,
+        watch::{
+            Opening,
+            Watch, //
+        },
     },
     closer::Closer,
     op::{
@@ -86,23 +89,26 @@ impl Path {
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
     pub(crate) cqe: abi::Cqe,
-    /// What it is known by while it waits.
-    pub(crate) tag: Tag,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
+    opcode: u8,
     /// A device had it, and could not do it at once.
     came_back: bool,
+    /// Since when the watch has been open for its process.
+    opening: Opening,
 }
 
 impl Request {
-    /// Begins a request. Neither `tag` nor `blocking` are looked at before they are set.
+    /// Begins a request.
     #[inline]
-    pub(crate) fn begin(&mut self, user_data: u64) {
+    pub(crate) fn begin(&mut self, user_data: u64, opcode: u8, opening: Opening) {
+        self.opcode = opcode;
         self.cqe = abi::Cqe {
             user_data,
             ..abi::Cqe::default()
         };
         self.came_back = false;
+        self.opening = opening;
     }
 
     /// Notes the result: what the operation answered.
@@ -123,6 +129,8 @@ pub(crate) struct Away {
     /// How many were handed to devices, and how many of them have come back.
     handed: Atomic<u64>,
     returned: Atomic<u64>,
+    /// The process was being stopped when it should have made a thread.
+    owes_threads: Atomic<bool>,
 }
 
 impl Away {
@@ -133,9 +141,22 @@ impl Away {
                 watch <- Watch::new(),
                 handed: Atomic::new(0),
                 returned: Atomic::new(0),
+                owes_threads: Atomic::new(false),
             }),
             GFP_KERNEL_ACCOUNT,
         )
+    }
+
+    /// Whether the process was being stopped when it should have made a thread. Whenever it comes by, it
+    /// should try again.
+    #[inline]
+    pub(crate) fn owes_threads(&self) -> bool {
+        self.owes_threads.load(Relaxed)
+    }
+
+    /// Notes what [`Away::owes_threads`] answers.
+    pub(crate) fn set_owes_threads(&self, owes: bool) {
+        self.owes_threads.store(owes, Relaxed);
     }
 
     /// Counts `n` more that devices have. A full barrier.
@@ -216,12 +237,23 @@ impl IoDomain for Requests {
         Closer::add(slot.shared().closer.clone(), slot);
     }
 
-    fn come_back(request: &mut Request) {
+    fn come_back(request: &mut Request) -> Opening {
         request.came_back = true;
+        request.opening
     }
 
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
+    }
+}
+
+/// What a request that waits is known by.
+pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
+    let held = slot.request.blocking.as_ref().and_then(Blocking::file_id);
+    Tag {
+        user_data: slot.request.cqe.user_data,
+        opcode: slot.request.opcode,
+        file: held.or_else(|| slot.file_id()),
     }
 }
 

@@ -11,7 +11,10 @@ use crate::{
             FileObject,
             Readiness, //
         },
-        owner::DescriptorTable,
+        owner::{
+            AddressSpace,
+            DescriptorTable, //
+        },
         user_struct::UserStruct,
         vma::NewMapping,
         wait_queue::WaitQueue, //
@@ -58,6 +61,10 @@ impl FileObject for Context {
 
     fn flush(&self, table: DescriptorTable) {
         self.flush(table);
+    }
+
+    fn address_space_ends(&self, space: AddressSpace) {
+        self.address_space_ends(space);
     }
 
     fn release(this: Arc<Self>) {

@@ -18,11 +18,9 @@ use crate::{
             Pool,
             Slot, //
         },
-        transfer::FileId,
     },
     op::{
         self,
-        cancel::Tag,
         Issued,
         Rejected, //
     },
@@ -65,6 +63,8 @@ pub(crate) struct Submitter {
     finished: Chain<Requests>,
     /// Requests of this round that devices have got.
     devices: u32,
+    /// Whether some of them wait now.
+    has_held: bool,
 }
 
 /// How a batch went.
@@ -90,6 +90,7 @@ impl Submitter {
             spare: Chain::new(),
             finished: Chain::new(),
             devices: 0,
+            has_held: false,
         }
     }
 
@@ -121,7 +122,7 @@ impl Submitter {
             let round = plug::plugged(size, || self.round(workers, size));
             self.queue.publish();
             self.hand_in(pool);
-            Workers::see_to_it(workers, core::mem::take(&mut self.devices));
+            self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
             if round.stop || current!().signal_pending() {
                 break;
@@ -132,6 +133,18 @@ impl Submitter {
         }
         let was_full = available == self.queue.capacity();
         Ok(Submitted { taken, was_full })
+    }
+
+    /// Leaves to the workers what did not end in this round.
+    #[inline]
+    fn leave_to(&mut self, workers: &Arc<Workers>) {
+        let devices = core::mem::take(&mut self.devices);
+        if devices != 0 {
+            Workers::hand_to_devices(workers, devices);
+        }
+        if core::mem::take(&mut self.has_held) {
+            Workers::see_to_it(workers);
+        }
     }
 
     /// Fetches slots from the pool for a round of `size` entries.
@@ -173,13 +186,14 @@ impl Submitter {
         mut slot: Slot<Requests>,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        slot.request.begin(sqe.user_data);
+        slot.request
+            .begin(sqe.user_data, sqe.opcode, workers.opening());
         match op::prepare(sqe) {
             Ok(op) => {
                 match op.issue(slot) {
                     Issued::Done(slot, result) => self.finish(slot, result),
                     Issued::Queued => self.devices = self.devices.wrapping_add(1),
-                    issued => self.hold(workers, issued, sqe),
+                    issued => self.hold(workers, issued),
                 }
                 Ok(())
             }
@@ -201,16 +215,16 @@ impl Submitter {
 
     /// Sees to a request that did not go on at once.
     #[cold]
-    fn hold(&mut self, workers: &Workers, mut issued: Issued<Requests>, sqe: &abi::Sqe) {
+    fn hold(&mut self, workers: &Workers, mut issued: Issued<Requests>) {
+        self.has_held = true;
         loop {
             issued = match issued {
-                Issued::WouldPoll(slot) => match workers.wait_for_file(tagged(slot, sqe, None)) {
+                Issued::WouldPoll(slot) => match workers.wait_for_file(slot) {
                     Some(slot) => op::retry(slot),
                     None => return,
                 },
                 Issued::WouldBlock(slot, blocking) => {
-                    let file = blocking.file_id();
-                    return workers.wait_for_worker(tagged(slot, sqe, file), blocking);
+                    return workers.wait_for_worker(slot, blocking)
                 }
                 Issued::Cancel(slot, what) => {
                     let (cancelled, interrupted) = workers.cancel(&what);
@@ -239,15 +253,4 @@ impl Submitter {
         }
         completion::publish(&pool.shared().completion, &mut inside);
     }
-}
-
-/// Notes what the request of `sqe` is known by while it waits. `file` is what it holds, if that is
-/// not in its slot.
-fn tagged(mut slot: Slot<Requests>, sqe: &abi::Sqe, file: Option<FileId>) -> Slot<Requests> {
-    slot.request.tag = Tag {
-        user_data: sqe.user_data,
-        opcode: sqe.opcode,
-        file: file.or_else(|| slot.file_id()),
-    };
-    slot
 }

@@ -56,10 +56,14 @@ use crate::{
         },
         watch::{
             self,
+            Opening,
             Prepared,
             Waiting, //
         },
-        worker_thread::WorkerThread,
+        worker_thread::{
+            self,
+            WorkerThread, //
+        },
     },
     driver::Driver,
     op::{
@@ -85,7 +89,8 @@ use kernel::{
             Relaxed, //
         },
         Arc,
-        Mutex, //
+        Mutex,
+        MutexGuard, //
     },
 };
 
@@ -102,6 +107,7 @@ pub(crate) struct Workers {
     /// The last thread that was wanted could not be made.
     is_short: Atomic<bool>,
     limit: usize,
+    opening: Opening,
     /// Threads that exist, and where those sleep who wait for their ends.
     existing: Atomic<usize>,
     #[pin]
@@ -112,6 +118,8 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// No thread, and nothing to do. There may be up to `limit` threads, which count for `user`.
+    ///
+    /// Opens the watch of `away`: those who had it before have been shut down.
     ///
     /// # Errors
     ///
@@ -126,12 +134,13 @@ impl Workers {
         Arc::pin_init(
             pin_init!(Self {
                 crew <- new_mutex!(crew, "io_ring_crew"),
-                away,
                 due: Atomic::new(0),
                 live: Atomic::new(0),
                 blocked: Atomic::new(0),
                 is_short: Atomic::new(false),
                 limit,
+                opening: away.watch.open(),
+                away,
                 existing: Atomic::new(0),
                 ends <- WaitQueue::new(c"io_ring_ends", static_lock_class!()),
                 driver,
@@ -141,9 +150,10 @@ impl Workers {
         )
     }
 
-    /// How many threads there may be.
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
+    /// Since when the watch has been open for them.
+    #[inline]
+    pub(crate) fn opening(&self) -> Opening {
+        self.opening
     }
 
     /// For whom the threads count.
@@ -159,14 +169,6 @@ impl Workers {
     /// How many requests wait until their file is ready.
     pub(crate) fn armed(&self) -> usize {
         self.away.watch.armed()
-    }
-
-    /// Whether the last thread that was wanted could not be made. While requests wait,
-    /// [`Workers::see_to_it`] whenever the process comes by: a process that was being stopped when it
-    /// submitted can make threads again.
-    #[inline]
-    pub(crate) fn is_short(&self) -> bool {
-        self.is_short.load(Relaxed)
     }
 
     /// Lets a request wait until its file is ready. Gives it back if the file is.
@@ -193,20 +195,21 @@ impl Workers {
         self.note(&crew);
     }
 
-    /// Sees to it that there are threads for what waits; `devices` are how many requests devices have
-    /// got since the last time. Process context, in the process of the ring; sleeps.
-    pub(crate) fn see_to_it(this: &Arc<Self>, devices: u32) {
-        if devices != 0 {
-            // A full barrier: the last thread says first that it leaves, and then looks at this.
-            this.away.note_handed(u64::from(devices));
-            if this.live() == 0 {
-                Self::make_threads(this, true);
-            }
+    /// Counts requests that devices have got, and sees to it that there is a thread for those that they
+    /// may not be able to do. Process context, in the process of the ring; sleeps.
+    pub(crate) fn hand_to_devices(this: &Arc<Self>, count: u32) {
+        // A full barrier: the last thread says first that it leaves, and then looks at this.
+        this.away.note_handed(u64::from(count));
+        if this.live() == 0 {
+            Self::make_threads(this, true);
         }
-        if this.due.load(Relaxed) != 0 || this.armed() != 0 {
-            this.away.watch.attendants.wake(News::Readable);
-            Self::make_threads(this, false);
-        }
+    }
+
+    /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
+    /// sleeps.
+    pub(crate) fn see_to_it(this: &Arc<Self>) {
+        this.away.watch.attendants.wake(News::Readable);
+        Self::make_threads(this, false);
     }
 
     /// Arms a request, or cancels it if all is over.
@@ -279,6 +282,7 @@ impl Workers {
     /// Seats a new thread.
     fn add(&self, thread: Arc<WorkerThread<Self>>) {
         self.is_short.store(false, Relaxed);
+        self.away.set_owes_threads(false);
         let mut crew = self.crew.lock();
         let unwanted = crew.seat(thread);
         self.note(&crew);
@@ -290,7 +294,7 @@ impl Workers {
     }
 
     /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
-    /// because the process is just being stopped: then it is made later, see [`Workers::is_short`].
+    /// because the process is just being stopped: then it makes it when it comes by again.
     fn go_without(&self, number: usize, reason: Error) {
         self.is_short.store(true, Relaxed);
         let mut crew = self.crew.lock();
@@ -298,7 +302,9 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if is_alone && reason != EINTR {
+        if reason == EINTR && !worker_thread::current_is_dying() {
+            self.away.set_owes_threads(true);
+        } else if is_alone {
             self.end_waiting(&Cancel::ANY, reason);
         }
     }
@@ -309,8 +315,16 @@ impl Workers {
     }
 
     fn end_waiting(&self, what: &Cancel, reason: Error) -> (usize, usize) {
-        let matches = |slot: &IoSlot<Request>| what.matches(&slot.request.tag);
-        let mut crew = self.crew.lock();
+        self.end_waiting_of(self.crew.lock(), what, reason)
+    }
+
+    fn end_waiting_of(
+        &self,
+        mut crew: MutexGuard<'_, Crew>,
+        what: &Cancel,
+        reason: Error,
+    ) -> (usize, usize) {
+        let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
         let watched = self.away.watch.take_matching(what.all, &matches);
         let queued = if what.all || watched.is_empty() {
             crew.backlog.take_matching(what)
@@ -324,6 +338,8 @@ impl Workers {
         };
         self.note(&crew);
         drop(crew);
+        // The fewer wait for readiness, the more may block.
+        self.away.watch.attendants.wake(News::Readable);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,
@@ -334,12 +350,16 @@ impl Workers {
 
     /// Ends all: what waits completes with `ECANCELED`, what is being done is interrupted, the threads
     /// leave. Process context; does not wait for any of it.
+    ///
+    /// Does nothing the second time: the watch may be open for others then.
     pub(crate) fn shut_down(&self) {
         let mut crew = self.crew.lock();
+        if crew.is_closed {
+            return;
+        }
         crew.is_closed = true;
-        self.away.watch.set_open(false);
-        drop(crew);
-        self.end_waiting(&Cancel::ANY, ECANCELED);
+        self.away.watch.close();
+        self.end_waiting_of(crew, &Cancel::ANY, ECANCELED);
         for number in 0..self.limit {
             let mut crew = self.crew.lock();
             let thread = crew.unseat(number);

@@ -23,6 +23,7 @@ use super::{
         Transfer, //
     },
     watch::{
+        Opening,
         Places,
         Watch, //
     },
@@ -119,7 +120,7 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
     /// with those that are ready now.
     ///
     /// Any context, hard interrupts included.
-    fn come_back(request: &mut Self::Request);
+    fn come_back(request: &mut Self::Request) -> Opening;
 
     /// Where slots wait for readiness.
     fn watch(shared: &Self::Shared) -> &Watch<Self>;
@@ -268,11 +269,11 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     if !again {
         return finish_late(slot, result);
     }
-    D::come_back(&mut slot.request);
+    let opening = D::come_back(&mut slot.request);
     // SAFETY: While the slot is out its pool is there; the watch makes sure that nothing of it is
     // used after the slot has been handed over.
     let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
-    if let Err(slot) = watch.add_ready(slot) {
+    if let Err(slot) = watch.come_back(slot, opening) {
         finish_late(slot, CANCELED);
     }
 }

@@ -6,7 +6,11 @@
 //! [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    owner::DescriptorTable,
+    helpers,
+    owner::{
+        AddressSpace,
+        DescriptorTable, //
+    },
     vma::NewMapping,
     wait_queue::WaitQueue, //
 };
@@ -55,6 +59,9 @@ pub(crate) trait FileObject: Send + Sync + Sized + 'static {
     /// A descriptor of this file is being closed, maybe because the process exits.
     fn flush(&self, table: DescriptorTable);
 
+    /// An address space comes to its end with a mapping of this file in it.
+    fn address_space_ends(&self, space: AddressSpace);
+
     /// The last reference to the file is gone.
     fn release(this: Arc<Self>);
 
@@ -77,6 +84,11 @@ impl<T: FileObject> Vtable<T> {
         flush: Some(flush::<T>),
         release: Some(release::<T>),
         show_fdinfo: Some(show_fdinfo::<T>),
+        ..pin_init::zeroed()
+    };
+
+    const MAPPING_OPS: &'static bindings::vm_operations_struct = &bindings::vm_operations_struct {
+        close: Some(close_mapping::<T>),
         ..pin_init::zeroed()
     };
 }
@@ -131,8 +143,27 @@ unsafe extern "C" fn mmap<T: FileObject>(
     // SAFETY: By the safety requirements.
     let this = unsafe { object::<T>(file) };
     // SAFETY: By the safety requirements.
-    let vma = unsafe { VmaNew::from_raw(vma) };
-    from_result(|| T::mmap(&this, &NewMapping::new(vma)).map(|()| 0))
+    let new = unsafe { VmaNew::from_raw(vma) };
+    from_result(|| {
+        T::mmap(&this, &NewMapping::new(new))?;
+        // SAFETY: A mapping in the making is only used by this thread.
+        unsafe { (*vma).vm_ops = Vtable::<T>::MAPPING_OPS };
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// Called by the memory management for a mapping that `mmap::<T>` has made, or a copy of it.
+unsafe extern "C" fn close_mapping<T: FileObject>(vma: *mut bindings::vm_area_struct) {
+    // SAFETY: By the safety requirements; this field does not change.
+    let mm = unsafe { (*vma).vm_mm };
+    // SAFETY: A mapping belongs to an address space.
+    if unsafe { helpers::io_ring_mm_ends(mm) } {
+        // SAFETY: The mapping still holds the file it was made of.
+        let this = unsafe { object::<T>((*vma).vm_file) };
+        T::address_space_ends(&this, AddressSpace(mm));
+    }
 }
 
 /// # Safety
@@ -150,13 +181,13 @@ unsafe extern "C" fn poll<T: FileObject>(
     let ready = T::readiness(&this);
     let mut mask = 0;
     if ready.readable {
-        mask |= super::helpers::IO_RING_EPOLLIN;
+        mask |= helpers::IO_RING_EPOLLIN;
     }
     if ready.writable {
-        mask |= super::helpers::IO_RING_EPOLLOUT;
+        mask |= helpers::IO_RING_EPOLLOUT;
     }
     if ready.hung_up {
-        mask |= super::helpers::IO_RING_EPOLLHUP;
+        mask |= helpers::IO_RING_EPOLLHUP;
     }
     mask
 }

@@ -63,10 +63,21 @@ impl Owner {
     /// Process context.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
-        // SAFETY: FFI call without requirements.
-        let mm = unsafe { helpers::io_ring_current_mm() };
-        // SAFETY: `cred` is alive by the type invariants.
-        mm == self.mm.as_ptr() && unsafe { helpers::io_ring_is_current_cred(self.cred.as_ptr()) }
+        // SAFETY: All are alive by the type invariants.
+        unsafe {
+            helpers::io_ring_is_current(self.pid.as_ptr(), self.mm.as_ptr(), self.cred.as_ptr())
+        }
+    }
+
+    /// Whether that process has exited, or executed another program. Process context.
+    pub(crate) fn has_left(&self) -> bool {
+        // SAFETY: `pid` is alive by the type invariants; `mm` is only compared.
+        unsafe { helpers::io_ring_process_left(self.pid.as_ptr(), self.mm.as_ptr()) }
+    }
+
+    /// Whether that process has this address space.
+    pub(crate) fn lives_in(&self, space: AddressSpace) -> bool {
+        core::ptr::eq(space.0, self.mm.as_ptr())
     }
 
     /// Whether that process is done with the ring: a descriptor table of it goes away, which is the
@@ -87,6 +98,23 @@ impl Owner {
 /// The descriptor table that a descriptor is closed in.
 #[derive(Clone, Copy)]
 pub(crate) struct DescriptorTable(pub(super) *const c_void);
+
+/// An address space; only compared.
+#[derive(Clone, Copy)]
+pub(crate) struct AddressSpace(pub(super) *const bindings::mm_struct);
+
+impl Clone for Owner {
+    fn clone(&self) -> Self {
+        // SAFETY: Alive by the type invariants.
+        unsafe { bindings::mmgrab(self.mm.as_ptr()) };
+        // SAFETY: As above.
+        unsafe { helpers::io_ring_get_cred(self.cred.as_ptr()) };
+        // SAFETY: As above.
+        unsafe { helpers::io_ring_get_pid(self.pid.as_ptr()) };
+        // INVARIANT: One more reference each was just taken.
+        Self { ..*self }
+    }
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {

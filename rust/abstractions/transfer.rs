@@ -21,7 +21,10 @@ pub(crate) use user_buffers::{
 };
 
 use super::helpers;
-use core::ptr::NonNull;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
 use kernel::{
     bindings,
     prelude::*, //
@@ -30,6 +33,8 @@ use kernel::{
 /// Where in the file a transfer starts.
 #[derive(Clone, Copy)]
 enum Start {
+    /// Nowhere: the file is a stream.
+    None,
     /// At this offset, in bytes.
     At(i64),
     /// At the file position, which moves on, as `read(2)` does.
@@ -132,16 +137,18 @@ impl Transfer {
         priority: Priority,
     ) -> Result<Self, Unfit> {
         let direction = buffers.direction;
-        let (open_for, positioned, able) = match direction {
+        let (open_for, positioned, able, tells) = match direction {
             Direction::Read => (
                 helpers::IO_RING_FILE_READ,
                 helpers::IO_RING_FILE_PREAD,
                 helpers::IO_RING_FILE_CAN_READ,
+                helpers::IO_RING_FILE_READ_ITER,
             ),
             Direction::Write => (
                 helpers::IO_RING_FILE_WRITE,
                 helpers::IO_RING_FILE_PWRITE,
                 helpers::IO_RING_FILE_CAN_WRITE,
+                helpers::IO_RING_FILE_WRITE_ITER,
             ),
         };
         if !file.is(open_for) {
@@ -149,7 +156,7 @@ impl Transfer {
         }
 
         let start = if file.is(helpers::IO_RING_FILE_STREAM) {
-            Start::At(0)
+            Start::None
         } else if offset == u64::MAX || !file.is(positioned) {
             Start::Current
         } else {
@@ -171,12 +178,12 @@ impl Transfer {
         let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
         let can_be_told = if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
             // Whoever has the file position waits for the device.
-            matches!(start, Start::At(_)) && file.is(helpers::IO_RING_FILE_NOWAIT)
+            !matches!(start, Start::Current) && file.is(helpers::IO_RING_FILE_NOWAIT)
         } else if direction == Direction::Write && file.is(helpers::IO_RING_FILE_STORAGE) {
             // Few file systems can be told not to wait in a buffered write.
             file.is(helpers::IO_RING_FILE_NOWAIT_WRITE)
         } else {
-            file.is(helpers::IO_RING_FILE_NOWAIT)
+            file.is(helpers::IO_RING_FILE_NOWAIT | tells)
         };
         let refuses = !file.is(able);
         let nonblocking = if is_told || refuses || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
@@ -221,18 +228,25 @@ impl Transfer {
         self.file.id()
     }
 
-    /// The inode, if transfers like this one hold its lock all the time: writes that copy to memory or
-    /// allocate blocks. A second one could only wait for the first.
+    /// The inode, if transfers like this one should be done one after the other: they would only wait
+    /// for each other, or for more than is there, or take the same position.
     pub(super) fn alone_on(&self) -> Option<FileId> {
-        let waits_for_device = self.flags & helpers::IO_RING_IOCB_SYNC != 0;
-        (self.is_write() && !waits_for_device && self.file.is(helpers::IO_RING_FILE_STORAGE))
-            .then(|| self.file.inode_id())
+        if self.file.is(helpers::IO_RING_FILE_STORAGE) {
+            // Writes hold the lock of the inode while they copy to memory or allocate blocks.
+            let waits_for_device = self.flags & helpers::IO_RING_IOCB_SYNC != 0;
+            let holds_lock = self.is_write() && !waits_for_device;
+            let moves_position = matches!(self.start, Start::Current);
+            return (holds_lock || moves_position).then(|| self.file.inode_id());
+        }
+        let waits_for_more =
+            self.nonblocking == Nonblocking::Never && self.file.is(helpers::IO_RING_FILE_POLLABLE);
+        waits_for_more.then(|| self.file.inode_id().with(self.buffers.direction))
     }
 
     /// The file, and the events that say that this transfer can go on.
     pub(super) fn readiness(&self) -> (*mut bindings::file, u32) {
         let events = match self.buffers.direction {
-            Direction::Read => helpers::IO_RING_EPOLLIN | helpers::IO_RING_EPOLLPRI,
+            Direction::Read => helpers::IO_RING_EPOLLIN,
             Direction::Write => helpers::IO_RING_EPOLLOUT,
         };
         let always = helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP;
@@ -265,9 +279,10 @@ impl Transfer {
     ) -> Attempt {
         // SAFETY: Valid by the safety requirements; used by nobody else before it is issued.
         let this = unsafe { transfer.as_mut() };
-        if may != May::Block && this.nonblocking == Nonblocking::Never {
-            let ask = may == May::NotBlock && this.file.is(helpers::IO_RING_FILE_POLLABLE);
-            return if ask { Attempt::Poll } else { Attempt::Block };
+        if this.nonblocking == Nonblocking::Never {
+            if let Some(instead) = this.instead_of_blocking(may) {
+                return instead;
+            }
         }
         this.tried_only = may != May::Block && this.nonblocking == Nonblocking::Told;
         let mut request = bindings::kiocb {
@@ -281,8 +296,11 @@ impl Transfer {
             request.ki_flags |= helpers::IO_RING_IOCB_NOWAIT;
         }
         let result = match this.start {
-            Start::At(offset) => {
-                request.ki_pos = offset.wrapping_add(this.done as i64);
+            Start::None | Start::At(_) => {
+                request.ki_pos = match this.start {
+                    Start::At(offset) => offset.wrapping_add(this.done as i64),
+                    _ => 0,
+                };
                 // SAFETY: `kiocb` is valid for writes by the safety requirements.
                 unsafe { kiocb.write(request) };
                 // SAFETY: By the safety requirements.
@@ -302,6 +320,28 @@ impl Transfer {
         }
         // SAFETY: The file has answered, so nobody else uses either.
         unsafe { transfer.as_mut().judge(result, may, (*kiocb).ki_pos) }
+    }
+
+    /// What to do with a file that cannot be told not to block; `None` if it is to be asked.
+    ///
+    /// One that can be polled is asked for its readiness right before, and those who do so stand in a
+    /// lane, see [`Transfer::alone_on`]: of many that a single byte has woken, one gets it and the
+    /// others wait again.
+    fn instead_of_blocking(&self, may: May) -> Option<Attempt> {
+        let can_poll = self.file.is(helpers::IO_RING_FILE_POLLABLE);
+        match may {
+            May::NotBlock if can_poll => Some(Attempt::Poll),
+            May::Block if can_poll && !self.is_ready() => Some(Attempt::Poll),
+            May::Block => None,
+            _ => Some(Attempt::Block),
+        }
+    }
+
+    /// Whether the file says that it is ready. Process context; sleeps where its `poll` does.
+    fn is_ready(&self) -> bool {
+        let (file, events) = self.readiness();
+        // SAFETY: The file is alive; without a table nothing is entered anywhere.
+        unsafe { helpers::io_ring_vfs_poll(file, null_mut()) & events != 0 }
     }
 
     /// What follows from the answer of the file, which is at `position` now.

@@ -80,7 +80,12 @@ struct State<D: IoDomain> {
     ready: Chain<D>,
     ready_now: usize,
     is_open: bool,
+    opening: Opening,
 }
+
+/// Which time a [`Watch`] was opened.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub(crate) struct Opening(u32);
 
 /// The watched slots of a ring.
 #[pin_data]
@@ -199,14 +204,15 @@ impl<D: IoDomain> Waiting<D> {
 }
 
 impl<D: IoDomain> Watch<D> {
-    /// Watches nothing yet.
+    /// Watches nothing yet; to be opened.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_spinlock_irq!(State {
                 armed: List::new(),
                 ready: Chain::new(),
                 ready_now: 0,
-                is_open: true,
+                is_open: false,
+                opening: Opening(0),
             }, "io_ring_watch"),
             attendants <- WaitQueue::new(c"io_ring_attendants", static_lock_class!()),
             armed: Atomic::new(0),
@@ -224,9 +230,18 @@ impl<D: IoDomain> Watch<D> {
         self.ready.load(Relaxed)
     }
 
-    /// Whether slots are accepted. What is in here is not touched.
-    pub(crate) fn set_open(&self, is_open: bool) {
-        self.state.lock().is_open = is_open;
+    /// Accepts slots from now on.
+    pub(crate) fn open(&self) -> Opening {
+        let mut state = self.state.lock();
+        state.is_open = true;
+        // OVERFLOW: Slots do not stay under way that long.
+        state.opening = Opening(state.opening.0.wrapping_add(1));
+        state.opening
+    }
+
+    /// Accepts no slots any more. What is in here is not touched.
+    pub(crate) fn close(&self) {
+        self.state.lock().is_open = false;
     }
 
     fn put_ready(&self, state: &mut State<D>, slot: Slot<D>) {
@@ -241,6 +256,17 @@ impl<D: IoDomain> Watch<D> {
     pub(crate) fn add_ready(&self, slot: Slot<D>) -> Result<(), Slot<D>> {
         let mut state = self.state.lock();
         if !state.is_open {
+            return Err(slot);
+        }
+        self.put_ready(&mut state, slot);
+        Ok(())
+    }
+
+    /// As [`Watch::add_ready`], for a slot that has been under way since `opening`: if the watch has
+    /// been closed meanwhile it does not belong here.
+    pub(super) fn come_back(&self, slot: Slot<D>, opening: Opening) -> Result<(), Slot<D>> {
+        let mut state = self.state.lock();
+        if !state.is_open || state.opening != opening {
             return Err(slot);
         }
         self.put_ready(&mut state, slot);

@@ -167,6 +167,13 @@ impl<W: Work> WorkerThread<W> {
         self.interrupt();
     }
 
+    /// Whether the process has no threads but workers any more: it would end if they did not work. Called
+    /// in the thread.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        // SAFETY: FFI call without requirements.
+        unsafe { helpers::io_ring_only_workers_left() }
+    }
+
     /// What it works for.
     pub(crate) fn work(&self) -> &Arc<W> {
         &self.work
@@ -182,6 +189,12 @@ impl<W: Work> WorkerThread<W> {
         let this = ManuallyDrop::new(unsafe { Arc::<Self>::from_raw(self) });
         self.work.farewell().enqueue(Arc::clone(&this));
     }
+}
+
+/// Whether the current task is being killed.
+pub(crate) fn current_is_dying() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_current_fatal_signal() }
 }
 
 #[pinned_drop]
@@ -230,6 +243,8 @@ unsafe extern "C" fn work_callback<W: Work>(data: *mut c_void) -> bool {
     // SAFETY: FFI call without requirements.
     unsafe { helpers::io_ring_set_current_running() };
     this.work.work(this);
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_expedite_task_work() };
     true
 }
 

@@ -194,7 +194,8 @@ pub(crate) struct Shared {
     requests: usize,
     idle: Atomic<usize>,
     head_word: SharedWord,
-    owner_gone: Atomic<bool>,
+    /// Odd while the process of the ring is gone; one more whenever one goes or comes after that.
+    owner_epoch: Atomic<u32>,
 }
 
 impl Shared {
@@ -212,7 +213,7 @@ impl Shared {
             requests,
             idle: Atomic::new(0),
             head_word: mem.word(layout.cq_off.head)?,
-            owner_gone: Atomic::new(false),
+            owner_epoch: Atomic::new(0),
         }? Error)
     }
 
@@ -257,6 +258,15 @@ impl Shared {
         self.parked.load(Relaxed) != 0
     }
 
+    /// How many completions have come since the last [`publish`], at least: those that can be read
+    /// now, and those that are parked.
+    #[inline]
+    fn new_in<D: Completing>(&self, queue: &CompletionQueue<D>) -> u32 {
+        let readable = queue.tail.since(Position::new(self.tail.load(Relaxed)));
+        let parked = queue.parked_now.saturating_sub(self.parked.load(Relaxed));
+        readable.wrapping_add(parked)
+    }
+
     /// Notes how many requests nobody works on.
     #[inline]
     fn note_idle<D: Completing>(&self, inside: &Inside<D>) {
@@ -272,15 +282,36 @@ impl Shared {
         self.idle.load(Relaxed) == self.requests
     }
 
-    /// The process of the ring is gone: nothing more will be submitted.
+    /// The process of the ring is gone: nothing more will be submitted, unless another one comes.
+    ///
+    /// Who calls this or [`Shared::set_owner_new`] holds the lock of the ring's binding.
     pub(crate) fn set_owner_gone(&self) {
-        self.owner_gone.store(true, Release);
-        self.waiters.wake(News::HungUp);
+        if !self.is_owner_gone() {
+            self.owner_epoch.fetch_add(1, Release);
+            self.waiters.wake(News::HungUp);
+        }
+    }
+
+    /// The ring belongs to a process that has just come.
+    pub(crate) fn set_owner_new(&self) {
+        if self.is_owner_gone() {
+            self.owner_epoch.fetch_add(1, Release);
+        }
     }
 
     /// Whether the process of the ring is gone.
     pub(crate) fn is_owner_gone(&self) -> bool {
-        self.owner_gone.load(Relaxed)
+        self.owner_epoch() & 1 != 0
+    }
+
+    /// Which process the ring belongs to: a number that changes when it does.
+    pub(crate) fn owner_epoch(&self) -> u32 {
+        self.owner_epoch.load(Relaxed)
+    }
+
+    /// Whether the process that the ring belonged to in `epoch` is gone.
+    pub(crate) fn has_owner_left(&self, epoch: u32) -> bool {
+        self.is_owner_gone() || self.owner_epoch() != epoch
     }
 }
 
@@ -370,11 +401,12 @@ pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
 #[inline]
 pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     let queue = &inside.state;
+    let new = shared.new_in(queue);
     queue.tail_word.store_release(queue.tail.get());
     shared.tail.store(queue.tail.get(), Release);
     shared.parked.store(queue.parked_now, Relaxed);
     shared.note_idle(inside);
-    shared.waiters.wake(News::Readable);
+    shared.waiters.wake_some(new);
     if inside.state.on_idle.is_some() && shared.is_idle() {
         if let Some(on_idle) = inside.state.on_idle.take() {
             on_idle.run();

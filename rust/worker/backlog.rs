@@ -2,9 +2,10 @@
 
 //! Requests that wait for a worker.
 //!
-//! Most of them stand in one queue. Those that hold the lock of an inode all the time (writes to
-//! files) stand in a lane of that inode instead: a second worker could only wait for the first, and
-//! many would keep others from running. A lane counts as one thing to do, and is with one worker at
+//! Most of them stand in one queue. Some stand in a lane of their inode instead: writes to files, which
+//! hold its lock all the time, and transfers of files that may block though they say that they are
+//! ready, since somebody else was faster. A second worker could only wait for the first, and many would
+//! keep others from running. A lane counts as one thing to do, and is with one worker at
 //! a time. If there are more such inodes than lanes, the rest stands in the queue.
 
 #![forbid(unsafe_code)]
@@ -18,13 +19,16 @@ use crate::{
         transfer::FileId, //
     },
     op::cancel::Cancel,
-    request::Requests, //
+    request::{
+        self,
+        Requests, //
+    },
 };
 
 /// Inodes that are kept apart.
 const LANES: usize = 8;
 
-/// Writes to one inode.
+/// Requests of one inode.
 struct Lane {
     inode: Option<FileId>,
     waiting: Chain<Requests>,
@@ -162,7 +166,7 @@ fn sift(waiting: &mut Chain<Requests>, what: &Cancel, found: &mut Chain<Requests
     let mut rest = Chain::new();
     let mut moved: usize = 0;
     while let Some(slot) = waiting.pop() {
-        if (what.all || found.is_empty()) && what.matches(&slot.request.tag) {
+        if (what.all || found.is_empty()) && what.matches(&request::tag(&slot)) {
             found.push_back(slot);
             moved = moved.wrapping_add(1);
         } else {

@@ -20,7 +20,10 @@ use crate::{
         Cancel,
         Tag, //
     },
-    request::Requests, //
+    request::{
+        self,
+        Requests, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -150,7 +153,7 @@ impl Crew {
     ) {
         if let Some(seat) = self.seats.get_mut(number) {
             seat.job = Some(Job {
-                tag: slot.request.tag,
+                tag: request::tag(slot),
                 lane,
                 may_block,
                 is_cancelled: false,

@@ -78,6 +78,11 @@ impl Workers {
             issued = match issued {
                 Issued::WouldPoll(slot) => match watch::prepare(slot) {
                     Prepared::Ready(slot) => op::retry(slot),
+                    // It was asked where it may wait, and would not: `O_NONBLOCK`.
+                    Prepared::Impossible(slot) if may_block => {
+                        self.done(me);
+                        return request::cancel(slot, EAGAIN, path);
+                    }
                     Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
                 },
@@ -144,7 +149,7 @@ impl Workers {
             Err(slot) => request::cancel(slot, ECANCELED, path),
             // A process that is being stopped makes no threads.
             Ok(()) if path == Path::Worker => (),
-            Ok(()) => Self::see_to_it(me.work(), 0),
+            Ok(()) => Self::see_to_it(me.work()),
         }
     }
 
@@ -157,6 +162,10 @@ impl Workers {
             .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
         if waited != Err(ETIME) {
             return;
+        }
+        if me.is_left_alone() {
+            // The last thread has ended by itself, and nobody was told.
+            return self.shut_down();
         }
         let mut crew = self.crew.lock();
         if self.has_work() || !crew.is_seated(me.number) {

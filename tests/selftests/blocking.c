@@ -37,12 +37,25 @@ FIXTURE_VARIANT(stream)
 {
 	enum twin_target target;
 	bool backwards;
+	/* Files that can only be used in ways that may block are a worker's when they are ready. */
+	enum io_ring_path path;
 };
 
-FIXTURE_VARIANT_ADD(stream, pipe) { .target = TWIN_PIPE };
-FIXTURE_VARIANT_ADD(stream, socket) { .target = TWIN_SOCKET };
-FIXTURE_VARIANT_ADD(stream, terminal) { .target = TWIN_TERMINAL, .backwards = true };
-FIXTURE_VARIANT_ADD(stream, terminal_master) { .target = TWIN_TERMINAL };
+FIXTURE_VARIANT_ADD(stream, pipe) {
+	.target = TWIN_PIPE, .path = IO_RING_PATH_POLLED,
+};
+
+FIXTURE_VARIANT_ADD(stream, socket) {
+	.target = TWIN_SOCKET, .path = IO_RING_PATH_POLLED,
+};
+
+FIXTURE_VARIANT_ADD(stream, terminal) {
+	.target = TWIN_TERMINAL, .backwards = true, .path = IO_RING_PATH_WORKER,
+};
+
+FIXTURE_VARIANT_ADD(stream, terminal_master) {
+	.target = TWIN_TERMINAL, .path = IO_RING_PATH_WORKER,
+};
 
 FIXTURE_SETUP(stream)
 {
@@ -81,7 +94,8 @@ static void submit_blocked(struct __test_metadata *_metadata, const struct ring 
 	EXPECT_EQ(0, ring_ready(ring));
 }
 
-static void expect_the_one(struct __test_metadata *_metadata, const struct ring *ring, __s32 res)
+static void expect_the_one(struct __test_metadata *_metadata, const struct ring *ring, __s32 res,
+			   enum io_ring_path path)
 {
 	struct io_ring_cqe cqe;
 
@@ -89,7 +103,7 @@ static void expect_the_one(struct __test_metadata *_metadata, const struct ring 
 	ASSERT_TRUE(ring_pop(ring, &cqe));
 	EXPECT_EQ(THE_ONE, cqe.user_data);
 	EXPECT_EQ(res, cqe.res);
-	EXPECT_EQ(CQE_VIA(IO_RING_PATH_POLLED), cqe.flags);
+	EXPECT_EQ(CQE_VIA(path), cqe.flags);
 	EXPECT_EQ(0, ring_ready(ring));
 }
 
@@ -100,7 +114,7 @@ TEST_F(stream, read_waits_for_data)
 	submit_blocked(_metadata, &self->ring,
 		       sqe_rw(IO_RING_OP_READ, self->reader, buffer, sizeof(buffer), 0));
 	ASSERT_EQ(5, write(self->writer, "hello", 5));
-	expect_the_one(_metadata, &self->ring, 5);
+	expect_the_one(_metadata, &self->ring, 5, variant->path);
 	EXPECT_STREQ("hello", buffer);
 }
 
@@ -114,7 +128,7 @@ TEST_F(stream, vector_read_waits_for_data)
 		       sqe_rw(IO_RING_OP_READV, self->reader, iov, ARRAY_SIZE(iov), 0));
 	memset(iov, 0xff, sizeof(iov));
 	ASSERT_EQ(5, write(self->writer, "hello", 5));
-	expect_the_one(_metadata, &self->ring, 5);
+	expect_the_one(_metadata, &self->ring, 5, variant->path);
 	EXPECT_STREQ("he", one);
 	EXPECT_STREQ("llo", two);
 }
@@ -144,7 +158,7 @@ TEST_F(stream, write_waits_for_room)
 	submit_blocked(_metadata, &self->ring,
 		       sqe_rw(IO_RING_OP_WRITE, self->writer, chunk, sizeof(chunk), 0));
 	EXPECT_EQ(filled + CHUNK, stream_drain(self->reader, filled + CHUNK));
-	expect_the_one(_metadata, &self->ring, CHUNK);
+	expect_the_one(_metadata, &self->ring, CHUNK, variant->path);
 }
 
 /* Many empty pipes and room for a READ of each. */
@@ -406,7 +420,7 @@ TEST_F(pipes, buffer_that_is_unmapped)
 		       sqe_rw(IO_RING_OP_READ, self->pipes.ends[0][0], page, 1, 0));
 	ASSERT_EQ(0, munmap(page, CHUNK));
 	feed(_metadata, &self->pipes, 0, 1);
-	expect_the_one(_metadata, &self->pipes.ring, -EFAULT);
+	expect_the_one(_metadata, &self->pipes.ring, -EFAULT, IO_RING_PATH_POLLED);
 }
 
 /* A closed descriptor is no reason to end: the request has the file. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A ring whose owner is gone, in the hands of another process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 
 #define LEAVE "l"
 #define EXECUTE "e"
+#define EXECUTE_HOLDING "h"	/* the descriptor of the ring stays open */
 
 /*
  * The owner hands its ring over with NOPS completions to be read. Then it leaves, or becomes
@@ -43,7 +45,9 @@ static int owner_main(void *arg)
 		return 3;
 	/* Give the other side time to begin waiting. */
 	usleep(5 * TICK_US);
-	if (byte == EXECUTE[0] && dup2(socket, STDIN_FILENO) == STDIN_FILENO)
+	if (byte == EXECUTE_HOLDING[0] && fcntl(ring.fd, F_SETFD, 0))
+		return 4;
+	if (byte != LEAVE[0] && dup2(socket, STDIN_FILENO) == STDIN_FILENO)
 		return execl("/bin/sh", "sh", "-c", "read line", NULL);
 	return byte != LEAVE[0];
 }
@@ -146,6 +150,27 @@ TEST_F(orphan, hangs_up_when_the_owner_becomes_another_program)
 	EXPECT_EQ(1, poll(&pollfd, 1, -1));
 	EXPECT_EQ(POLLHUP, pollfd.revents);
 	expect_other_program(_metadata, self->owner, self->socket);
+}
+
+TEST_F(orphan, hangs_up_when_another_program_has_the_ring)
+{
+	struct pollfd pollfd = { .fd = self->fd };
+
+	ASSERT_EQ(1, write(self->socket, EXECUTE_HOLDING, 1));
+	EXPECT_EQ(1, poll(&pollfd, 1, -1));
+	EXPECT_EQ(POLLHUP, pollfd.revents);
+	expect_other_program(_metadata, self->owner, self->socket);
+}
+
+TEST_F(orphan, wait_ends_when_another_program_has_the_ring)
+{
+	struct io_ring_enter submit = { .to_submit = 1 };
+
+	ASSERT_EQ(1, write(self->socket, EXECUTE_HOLDING, 1));
+	EXPECT_EQ(-EOWNERDEAD, wait_for(self->fd, NOPS + 1));
+	EXPECT_EQ(-EPERM, ring_enter_fd(self->fd, &submit));
+	expect_other_program(_metadata, self->owner, self->socket);
+	EXPECT_EQ(-EPERM, ring_enter_fd(self->fd, &submit));
 }
 
 TEST_F(orphan, wait_ends_when_the_owner_becomes_another_program)

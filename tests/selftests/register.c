@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* IO_RING_REGISTER: its argument, and opcodes that it does not know. */
+/* IO_RING_REGISTER: its argument and that of its opcode, and what it does not know. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <kselftest_harness.h>
 
 #include "files.h"
+#include "module.h"
 #include "ring.h"
 
 #define AT(member) offsetof(struct io_ring_register, member)
@@ -135,6 +137,98 @@ TEST_F(reg, argument_that_cannot_be_accessed)
 	memcpy(guard - 16, &self->arg, 16);
 	EXPECT_EQ(EFAULT, register_at(&self->ring, guard - 16));
 	guarded_free(page, 1);
+}
+
+/* A QUIESCE that is wrong cancels nothing. */
+FIXTURE(quiesce)
+{
+	struct ring ring;
+	int ends[2];
+	char byte;
+	struct io_ring_quiesce quiesce;
+	struct io_ring_register args;
+};
+
+FIXTURE_SETUP(quiesce)
+{
+	struct io_ring_sqe sqe;
+
+	ASSERT_EQ(0, pipe2(self->ends, O_CLOEXEC));
+	ASSERT_EQ(0, ring_open(&self->ring, 4, 0));
+	sqe = sqe_rw(IO_RING_OP_READ, self->ends[0], &self->byte, 1, 0);
+	ring_push(&self->ring, &sqe);
+	ASSERT_EQ(1, ring_enter(&self->ring, 1, 0));
+	self->args = (struct io_ring_register) {
+		.size = sizeof(self->args),
+		.opcode = IO_RING_REGISTER_QUIESCE,
+		.addr = (uintptr_t)&self->quiesce,
+		.nr = 1,
+	};
+}
+
+FIXTURE_TEARDOWN(quiesce)
+{
+	EXPECT_EQ(0, ring_ready(&self->ring));
+	EXPECT_EQ(1, fdinfo_value(self->ring.fd, "in_flight"));
+	ring_close(&self->ring);
+}
+
+static void expect_error(struct __test_metadata *_metadata, const struct ring *ring,
+			 struct io_ring_register args, int error, unsigned int field)
+{
+	EXPECT_EQ(-1, ioctl(ring->fd, IO_RING_REGISTER, &args));
+	EXPECT_EQ(error, errno);
+	EXPECT_EQ(field, args.error_field);
+}
+
+TEST_F(quiesce, number_other_than_one)
+{
+	static const __u32 numbers[] = { 0, 2, 1U << 31, ~0U };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		self->args.nr = numbers[i];
+		expect_error(_metadata, &self->ring, self->args, EINVAL, AT(nr));
+	}
+}
+
+TEST_F(quiesce, bad_address)
+{
+	unsigned char *page = guarded_pages(1);
+	const __u64 addresses[] = {
+		0, 8, (uintptr_t)page + 4096, (uintptr_t)page + 4096 - 8, 1ULL << 63, ~0ULL,
+	};
+
+	ASSERT_NE(NULL, page);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		self->args.addr = addresses[i];
+		expect_error(_metadata, &self->ring, self->args, EFAULT, 0);
+	}
+	guarded_free(page, 1);
+}
+
+TEST_F(quiesce, members_out_of_range)
+{
+	const unsigned int field = AT(addr);
+
+	self->quiesce.timeout = 1ULL << 63;
+	expect_error(_metadata, &self->ring, self->args, EINVAL, field);
+	self->quiesce.timeout = ~0ULL;
+	expect_error(_metadata, &self->ring, self->args, EINVAL, field);
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		self->quiesce = (struct io_ring_quiesce) { .left = 1U << bit };
+		expect_error(_metadata, &self->ring, self->args, EINVAL, field);
+		self->quiesce = (struct io_ring_quiesce) { .resv = 1U << bit };
+		expect_error(_metadata, &self->ring, self->args, EINVAL, field);
+	}
+}
+
+TEST(quiesce_for_the_longest_time)
+{
+	struct ring ring;
+
+	ASSERT_EQ(0, ring_open(&ring, 4, 0));
+	EXPECT_EQ(0, ring_quiesce(&ring, (1ULL << 63) - 1, NULL));
+	ring_close(&ring);
 }
 
 TEST_HARNESS_MAIN

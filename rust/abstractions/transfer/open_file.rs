@@ -4,6 +4,7 @@
 
 use super::{
     is_restart,
+    Direction,
     INTERRUPTED, //
 };
 use crate::abstractions::helpers;
@@ -33,6 +34,14 @@ impl Drop for OpenFile {
 /// Which open file, or which inode; only to be compared, and only while it is open.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct FileId(usize);
+
+impl FileId {
+    /// Another one for each direction.
+    pub(super) fn with(self, direction: Direction) -> Self {
+        // Addresses of inodes are even.
+        Self(self.0 | usize::from(direction == Direction::Write))
+    }
+}
 
 impl OpenFile {
     /// The file that `fd` stands for in the calling process. Process context, in an ioctl.
