@@ -255,8 +255,9 @@ static void expect_all_written(struct __test_metadata *_metadata, enum twin_targ
 		ssize_t n;
 
 		ASSERT_EQ(1, poll(&readable, 1, patience(SOON))) {
-			TH_LOG("%s, opcode %u: nothing more after %zu bytes, %u completions",
-			       targets[target].name, opcode, done, ring_ready(&ring));
+			TH_LOG("%s, opcode %u: nothing more after %zu bytes, %u completions, result %d",
+			       targets[target].name, opcode, done, ring_ready(&ring),
+			       ring_cqe(&ring, 0)->res);
 		}
 		n = read(ends.peer, copy + done, PIECE);
 		ASSERT_LT(0, n);
