@@ -263,8 +263,9 @@ static void expect_all_written(struct __test_metadata *_metadata, enum twin_targ
 		ASSERT_LT(0, n);
 		/* Half a stream is more than fits in. */
 		ASSERT_TRUE(done >= LARGE / 2 || !ring_ready(&ring)) {
-			TH_LOG("%s, opcode %u: result %d after %zu bytes", targets[target].name,
-			       opcode, ring_cqe(&ring, 0)->res, done);
+			TH_LOG("%s, opcode %u: result %d, flags %#x after %zu bytes",
+			       targets[target].name, opcode, ring_cqe(&ring, 0)->res,
+			       ring_cqe(&ring, 0)->flags, done);
 		}
 		done += n;
 	}
