@@ -255,9 +255,10 @@ static void expect_all_written(struct __test_metadata *_metadata, enum twin_targ
 		ssize_t n;
 
 		ASSERT_EQ(1, poll(&readable, 1, patience(SOON))) {
-			TH_LOG("%s, opcode %u: nothing more after %zu bytes, %u completions, result %d",
-			       targets[target].name, opcode, done, ring_ready(&ring),
-			       ring_cqe(&ring, 0)->res);
+			TH_LOG("%s, opcode %u: nothing more after %zu bytes", targets[target].name,
+			       opcode, done);
+			TH_LOG("%u completions, result %d, flags %#x", ring_ready(&ring),
+			       ring_cqe(&ring, 0)->res, ring_cqe(&ring, 0)->flags);
 		}
 		n = read(ends.peer, copy + done, PIECE);
 		ASSERT_LT(0, n);
