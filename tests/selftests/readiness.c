@@ -255,15 +255,18 @@ static void expect_all_written(struct __test_metadata *_metadata, enum twin_targ
 		ssize_t n;
 
 		ASSERT_EQ(1, poll(&readable, 1, patience(SOON))) {
-			TH_LOG("%s, opcode %u: nothing more after %zu bytes, %u completions",
-			       targets[target].name, opcode, done, ring_ready(&ring));
+			TH_LOG("%s, opcode %u: nothing more after %zu bytes", targets[target].name,
+			       opcode, done);
+			TH_LOG("%u completions, result %d, flags %#x", ring_ready(&ring),
+			       ring_cqe(&ring, 0)->res, ring_cqe(&ring, 0)->flags);
 		}
 		n = read(ends.peer, copy + done, PIECE);
 		ASSERT_LT(0, n);
 		/* Half a stream is more than fits in. */
 		ASSERT_TRUE(done >= LARGE / 2 || !ring_ready(&ring)) {
-			TH_LOG("%s, opcode %u: result %d after %zu bytes", targets[target].name,
-			       opcode, ring_cqe(&ring, 0)->res, done);
+			TH_LOG("%s, opcode %u: result %d, flags %#x after %zu bytes",
+			       targets[target].name, opcode, ring_cqe(&ring, 0)->res,
+			       ring_cqe(&ring, 0)->flags, done);
 		}
 		done += n;
 	}
