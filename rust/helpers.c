@@ -198,6 +198,11 @@ void io_ring_set_current_running(void)
 	__set_current_state(TASK_RUNNING);
 }
 
+bool io_ring_current_fatal_signal(void)
+{
+	return fatal_signal_pending(current);
+}
+
 /*
  * Has the current task, a vhost_task, do what is left to be done on the way back
  * to user space, where it never goes: close files that were dropped meanwhile.

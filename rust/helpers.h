@@ -79,6 +79,7 @@ void io_ring_vhost_task_stop(void *thread);
 void io_ring_interrupt_task(struct task_struct *task);
 struct task_struct *io_ring_get_current_task(void);
 void io_ring_set_current_running(void);
+bool io_ring_current_fatal_signal(void);
 void io_ring_expedite_task_work(void);
 bool io_ring_only_workers_left(void);
 

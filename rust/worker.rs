@@ -17,10 +17,12 @@
 //!
 //! A thread is made when there is something to do and no thread is idle, as long as the ring and the
 //! user may have one more. While requests wait for readiness, one thread keeps out of what may block,
-//! so that they never wait for a thread that is stuck. One that has been idle for 5 seconds
-//! leaves, but the last one stays while requests wait for readiness or are with a device, which may
-//! want them done again where blocking is allowed. If no thread can be made and there is none, what
-//! waits completes with the reason.
+//! so that they never wait for a thread that is stuck.
+//!
+//! News wake one idle thread, the one that became idle last, and a thread that leaves something to do
+//! wakes the next. One that has been idle for 5 seconds leaves, but the last one stays while requests
+//! wait for readiness or are with a device, which may want them done again where blocking is allowed.
+//! If no thread can be made and there is none, what waits completes with the reason.
 //!
 //! When the process dies its threads do, too, and the first of them to notice shuts everything down:
 //! nothing waits for a process that is gone, even if nobody closes the ring.
@@ -60,7 +62,10 @@ use crate::{
             Prepared,
             Waiting, //
         },
-        worker_thread::WorkerThread,
+        worker_thread::{
+            self,
+            WorkerThread, //
+        },
     },
     driver::Driver,
     op::{
@@ -205,7 +210,7 @@ impl Workers {
     /// Sees to it that there are threads for what waits. Process context, in the process of the ring;
     /// sleeps.
     pub(crate) fn see_to_it(this: &Arc<Self>) {
-        this.away.watch.attendants.wake_some(1);
+        this.away.watch.attendants.wake(News::Readable);
         Self::make_threads(this, false);
     }
 
@@ -287,7 +292,7 @@ impl Workers {
         if let Err(thread) = unwanted {
             thread.leave();
         }
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
     }
 
     /// No thread could be made. If there is none at all, nobody will do what waits; unless that is
@@ -299,7 +304,9 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if reason == EINTR {
+        // The one that keeps out of what may block need not any more.
+        self.away.watch.attendants.wake(News::Readable);
+        if reason == EINTR && !worker_thread::current_is_dying() {
             self.away.set_owes_threads(true);
         } else if is_alone {
             self.end_waiting(&Cancel::ANY, reason);
@@ -336,7 +343,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         // The fewer wait for readiness, the more may block.
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
         let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
             queued,
             reason,

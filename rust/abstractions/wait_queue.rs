@@ -87,7 +87,6 @@ impl<'a, F: Fn() -> bool + Sync> Sleeper<'a, F> {
     fn init(
         this: &mut MaybeUninit<Self>,
         met: &'a F,
-        flags: u32,
         wake: WakeCallback,
     ) -> *mut bindings::wait_queue_entry {
         let this = this.as_mut_ptr();
@@ -96,7 +95,7 @@ impl<'a, F: Fn() -> bool + Sync> Sleeper<'a, F> {
         // SAFETY: As above.
         unsafe { addr_of_mut!((*this).met).write(met) };
         // SAFETY: As above.
-        unsafe { bindings::init_wait_entry(entry, flags as c_int) };
+        unsafe { bindings::init_wait_entry(entry, 0) };
         // SAFETY: The entry was just initialised and is not in a queue yet.
         unsafe { (*entry).func = Some(wake) };
         entry
@@ -179,7 +178,7 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, 0, bindings::TASK_INTERRUPTIBLE, None)
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, None, wake_if_met::<F>)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that kills ends it early.
@@ -187,23 +186,26 @@ impl WaitQueue {
         if met() {
             return Ok(());
         }
-        self.sleep(&met, 0, bindings::TASK_KILLABLE, None)
+        self.sleep(&met, bindings::TASK_KILLABLE, None, wake_if_met::<F>)
     }
 
-    /// As [`WaitQueue::wait_until`], but the sleeper stands in line, and also ends after `limit`
-    /// milliseconds, with `ETIME`. Who ends it otherwise than by `met`, and met it, has to pass the
-    /// wake-up on.
-    pub(crate) fn wait_until_or_timeout<F: Fn() -> bool + Sync>(
-        &self,
-        met: F,
-        limit: Msecs,
-    ) -> Result {
+    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`; and a
+    /// wake-up is for one sleeper only, the last one to come, so that the time of those runs out who
+    /// are not needed.
+    ///
+    /// For a queue where all sleep like this, and for the same: who does not do all that there is to
+    /// do wakes the next.
+    pub(crate) fn stand_by<F: Fn() -> bool + Sync>(&self, met: F, limit: Msecs) -> Result {
         if met() {
             return Ok(());
         }
         let limit = Some(msecs_to_jiffies(limit));
-        let in_line = bindings::WQ_FLAG_EXCLUSIVE;
-        self.sleep(&met, in_line, bindings::TASK_INTERRUPTIBLE, limit)
+        self.sleep(
+            &met,
+            bindings::TASK_INTERRUPTIBLE,
+            limit,
+            wake_one_if_met::<F>,
+        )
     }
 
     /// As [`WaitQueue::wait_until`], but only the time ends it early.
@@ -217,7 +219,7 @@ impl WaitQueue {
         }
         // Not a load, and not a hung task.
         let state = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
-        self.sleep(&met, 0, state, Some(msecs_to_jiffies(limit)))
+        self.sleep(&met, state, Some(msecs_to_jiffies(limit)), wake_if_met::<F>)
     }
 
     /// Sleeps until it is woken, unless `met` answers true or a signal is pending. The sleeper stands
@@ -227,7 +229,7 @@ impl WaitQueue {
     /// woken in vain. `met` is as for [`WaitQueue::wait_until`].
     pub(crate) fn stand_in_line<F: Fn() -> bool + Sync>(&self, met: F) {
         let mut sleeper = MaybeUninit::uninit();
-        let entry = Sleeper::init(&mut sleeper, &met, 0, wake_if_met_in_line::<F>);
+        let entry = Sleeper::init(&mut sleeper, &met, wake_if_met_in_line::<F>);
         let state = bindings::TASK_INTERRUPTIBLE as c_int;
         // SAFETY: Both are initialised; the entry outlives its time in the queue.
         unsafe { bindings::prepare_to_wait_exclusive(self.as_ptr(), entry, state) };
@@ -242,13 +244,13 @@ impl WaitQueue {
     fn sleep<F: Fn() -> bool + Sync>(
         &self,
         met: &F,
-        flags: u32,
         state: u32,
         limit: Option<Jiffies>,
+        wake: WakeCallback,
     ) -> Result {
         let mut left = limit.map_or(c_long::MAX, |jiffies| jiffies as c_long);
         let mut sleeper = MaybeUninit::uninit();
-        let entry = Sleeper::init(&mut sleeper, met, flags, wake_if_met::<F>);
+        let entry = Sleeper::init(&mut sleeper, met, wake);
 
         let result = loop {
             // SAFETY: Both are initialised; the entry outlives its time in the queue.
@@ -310,4 +312,21 @@ unsafe extern "C" fn wake_if_met_in_line<F: Fn() -> bool + Sync>(
     }
     // SAFETY: By the safety requirements.
     unsafe { wake_if_met::<F>(entry, mode, flags, key) }
+}
+
+/// As [`wake_if_met`], for who stands by: who is woken is the only one.
+///
+/// # Safety
+///
+/// As for [`wake_if_met`].
+unsafe extern "C" fn wake_one_if_met<F: Fn() -> bool + Sync>(
+    entry: *mut bindings::wait_queue_entry,
+    mode: c_uint,
+    flags: c_int,
+    key: *mut c_void,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    let woken = unsafe { wake_if_met::<F>(entry, mode, flags, key) };
+    // Nobody looks any further after a negative answer.
+    woken.wrapping_neg()
 }

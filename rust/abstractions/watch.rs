@@ -49,7 +49,10 @@ use super::{
         Slot, //
     },
     transfer::Transfer,
-    wait_queue::WaitQueue,
+    wait_queue::{
+        News,
+        WaitQueue, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -244,7 +247,7 @@ impl<D: IoDomain> Watch<D> {
     fn put_ready(&self, state: &mut State<D>, slot: Slot<D>) {
         self.push_ready(state, slot);
         // With the lock held: as soon as it is not, the slot may end, and with it all this.
-        self.attendants.wake_some(1);
+        self.attendants.wake(News::Readable);
     }
 
     /// Adds a slot that needs attendance. Any context.

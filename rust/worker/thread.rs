@@ -12,6 +12,7 @@ use crate::{
     abstractions::{
         deferred::DeferredQueue,
         pool::Slot,
+        wait_queue::News,
         watch::{
             self,
             Prepared,
@@ -59,9 +60,9 @@ impl Workers {
         };
         self.note(&crew);
         drop(crew);
-        if taken.is_some() && self.has_work() {
+        if self.has_work() {
             // One wake-up may stand for several things to do.
-            self.away.watch.attendants.wake_some(1);
+            self.away.watch.attendants.wake(News::Readable);
         }
         taken
     }
@@ -118,7 +119,7 @@ impl Workers {
         let end = crew.end(me.number);
         self.note(&crew);
         drop(crew);
-        self.away.watch.attendants.wake_some(1);
+        self.away.watch.attendants.wake(News::Readable);
         end
     }
 
@@ -163,7 +164,7 @@ impl Workers {
             .away
             .watch
             .attendants
-            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
+            .stand_by(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
         if waited != Err(ETIME) {
             return;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static int execute(struct ring *ring)
 
 static int execute_holding(struct ring *ring)
 {
-	return dup(ring->fd) < 0 ? -errno : execute(ring);
+	return fcntl(ring->fd, F_SETFD, 0) ? -errno : execute(ring);
 }
 
 static bool becomes_sleep(const struct actor *actor, actor_fn fn)

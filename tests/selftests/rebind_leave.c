@@ -18,7 +18,7 @@
 
 #define READS 3
 #define GENERATIONS 40
-#define SLOWLY 800	/* milliseconds, much longer than it takes to change places */
+#define SLOWLY 2000	/* milliseconds, much longer than it takes to change places */
 
 /* What actors share with the test. */
 static struct shared {
@@ -137,6 +137,29 @@ TEST_F(leave, waits_work_again_with_the_next)
 	EXPECT_EQ(0, actor_answer(&self->other));
 }
 
+static int let_go(struct ring *ring)
+{
+	ring_close(ring);
+	return 0;
+}
+
+static int wait_for_many(struct ring *ring)
+{
+	return ring_enter(ring, 0, ~0U);
+}
+
+/* Nobody has seen it leave before. */
+TEST_F(leave, the_next_tells_those_who_wait)
+{
+	ASSERT_EQ(1, actor_ask(&self->owner, submit_nop));
+	ASSERT_TRUE(actor_tell(&self->other, wait_for_many));
+	ASSERT_EQ(0, actor_ask(&self->owner, let_go));
+	actor_end(&self->owner);
+	sleep_ms(A_WHILE);
+	ASSERT_EQ(1, submit_nop(&self->ring));
+	EXPECT_EQ(-EOWNERDEAD, actor_answer(&self->other));
+}
+
 TEST_F(leave, hangs_up_until_there_is_another)
 {
 	struct pollfd pollfd = { .fd = self->ring.fd };
@@ -218,7 +241,7 @@ TEST_F(leave, device_finishes_later)
 {
 	struct io_ring_cqe cqe;
 
-	shared.disk = slow_disk_open(patience(SLOWLY) * 1000000);
+	shared.disk = slow_disk_open(SLOWLY * 1000000ULL);
 	ASSERT_LE(0, shared.disk);
 	actor_end(&self->owner);
 	ASSERT_TRUE(actor_start(&self->owner, &self->ring));
