@@ -197,15 +197,13 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     }
     // SAFETY: `into_raw` gave it; the completion, if there was one, left it to us.
     let mut slot = unsafe { Slot::<D>::from_raw(raw) };
+    if slot.done() != before {
+        // A file that gives or takes something does not lie.
+        slot.lies = 0;
+    }
     match result {
         Attempt::Done(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
-        Attempt::Poll => {
-            if slot.done() != before {
-                // A file that gives or takes something does not lie.
-                slot.lies = 0;
-            }
-            Started::WouldPoll(slot)
-        }
+        Attempt::Poll => Started::WouldPoll(slot),
         Attempt::Block | Attempt::Queued => Started::WouldBlock(slot),
     }
 }

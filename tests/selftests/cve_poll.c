@@ -18,7 +18,7 @@
 #include "source.h"
 
 #define ENTRIES 64
-#define CANCEL 99		/* user_data of what cancels */
+#define CANCEL (1U << 30)	/* user_data of what cancels */
 #define STACK 65536
 #define SPIN 20000
 #define LIMIT_S 110
