@@ -68,8 +68,8 @@ pub(crate) enum Op {
     Nop,
     /// READ, WRITE, READV, WRITEV.
     Transfer(Transfer),
-    /// FSYNC.
-    Fsync(Fsync),
+    /// FSYNC; of nothing, if the file cannot be synchronised.
+    Fsync(Option<Fsync>),
     /// CANCEL.
     Cancel(Cancel),
 }
@@ -150,7 +150,8 @@ impl Op {
         match self {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
-            Op::Fsync(fsync) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }

@@ -26,23 +26,21 @@ pub(crate) struct Fsync {
 
 impl Fsync {
     /// Judges the entry: `off` and `len` are a range in bytes, `len` 0 is up to the end.
-    pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Self, Rejected> {
+    ///
+    /// `None` if the file cannot be synchronised at all. It is not held then: it might be the ring.
+    pub(crate) fn prepare(sqe: &abi::Sqe) -> Result<Option<Self>, Rejected> {
         let first = i64::try_from(sqe.off).map_err(|_| Field::OFF)?;
         let last = match i64::from(sqe.len).checked_sub(1) {
             Some(more @ 0..) => first.checked_add(more).ok_or(Field::LEN)?,
             _ => i64::MAX,
         };
         let file = OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?;
-        if !file.can_sync() {
-            // Not held: it might be the ring.
-            return Err(Field::FD.into());
-        }
-        Ok(Self {
+        Ok(file.can_sync().then_some(Self {
             file,
             first,
             last,
             data_only: sqe.op_flags & abi::FSYNC_DATASYNC != 0,
-        })
+        }))
     }
 
     /// The file.

@@ -223,6 +223,11 @@ impl Crew {
                 break;
             }
         }
+        if interrupted == 0 && !what.all {
+            // Those that have been interrupted already are not gone yet.
+            let jobs = self.seats.iter().filter_map(|seat| seat.job.as_ref());
+            interrupted = usize::from(jobs.into_iter().any(|job| what.matches(&job.tag)));
+        }
         interrupted
     }
 }
