@@ -54,6 +54,10 @@ bool io_ring_current_is_exiting(void);
 bool io_ring_current_is_kthread(void);
 bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files);
 void *io_ring_current_files(void);
+void *io_ring_share_files(void);
+void io_ring_lend_files(void *files);
+void io_ring_unlend_files(void);
+void io_ring_unshare_files(void *files);
 void io_ring_get_cred(const struct cred *cred);
 void io_ring_get_pid(struct pid *pid);
 bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
@@ -109,9 +113,13 @@ const int IO_RING_FILE_CAN_READ = 1 << 12;
 const int IO_RING_FILE_CAN_WRITE = 1 << 13;
 const int IO_RING_FILE_READ_ITER = 1 << 14;
 const int IO_RING_FILE_WRITE_ITER = 1 << 15;
+const int IO_RING_FILE_FLOWS = 1 << 16;
+const int IO_RING_FILE_GUARDED = 1 << 17;
+const int IO_RING_FILE_SYNCS = 1 << 18;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
+const int IO_RING_IOCB_APPEND = (__force int)IOCB_APPEND;
 const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
 
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);

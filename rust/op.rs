@@ -175,7 +175,10 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
-            Blocking::Fsync(fsync) => Issued::Done(slot, fsync.run()),
+            Blocking::Fsync(fsync) => match fsync.run() {
+                Some(result) => Issued::Done(slot, result),
+                None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            },
         }
     }
 }

@@ -217,7 +217,7 @@ impl Workers {
     /// Arms a request, or cancels it if all is over.
     fn arm(&self, waiting: Waiting<Requests>) {
         let watch = &self.away.watch;
-        if let Err(slot) = waiting.commit(watch).or_else(|slot| watch.add_ready(slot)) {
+        if let Err(slot) = waiting.commit().or_else(|slot| watch.add_ready(slot)) {
             request::cancel(slot, ECANCELED, Path::Polled);
         }
     }
@@ -306,10 +306,12 @@ impl Workers {
         drop(crew);
         // The one that keeps out of what may block need not any more.
         self.away.watch.attendants.wake(News::Readable);
-        if reason == EINTR && !worker_thread::current_is_dying() {
-            self.away.set_owes_threads(true);
-        } else if is_alone {
+        if is_alone && worker_thread::current_is_dying() {
+            self.end_waiting(&Cancel::ANY, ECANCELED);
+        } else if is_alone && reason != EINTR {
             self.end_waiting(&Cancel::ANY, reason);
+        } else {
+            self.away.set_owes_threads(true);
         }
     }
 

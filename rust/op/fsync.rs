@@ -32,8 +32,13 @@ impl Fsync {
             Some(more @ 0..) => first.checked_add(more).ok_or(Field::LEN)?,
             _ => i64::MAX,
         };
+        let file = OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?;
+        if !file.can_sync() {
+            // Not held: it might be the ring.
+            return Err(Field::FD.into());
+        }
         Ok(Self {
-            file: OpenFile::get(sqe.fd).map_err(Rejected::by(Field::FD))?,
+            file,
             first,
             last,
             data_only: sqe.op_flags & abi::FSYNC_DATASYNC != 0,
@@ -46,7 +51,9 @@ impl Fsync {
     }
 
     /// Does it. Process context; sleeps until the device has answered.
-    pub(crate) fn run(self) -> isize {
+    ///
+    /// `None` if a signal came first.
+    pub(crate) fn run(&self) -> Option<isize> {
         self.file.sync(self.first, self.last, self.data_only)
     }
 }

@@ -210,7 +210,8 @@ impl Crew {
     pub(super) fn interrupt(&mut self, what: &Cancel) -> usize {
         let mut interrupted: usize = 0;
         for seat in &mut self.seats {
-            let Some(job) = seat.job.as_mut().filter(|job| what.matches(&job.tag)) else {
+            let means = |job: &&mut Job| what.matches(&job.tag) && (what.all || !job.is_cancelled);
+            let Some(job) = seat.job.as_mut().filter(means) else {
                 continue;
             };
             job.is_cancelled = true;

@@ -44,7 +44,8 @@ impl Workers {
     /// may block.
     fn take(&self, me: &WorkerThread<Self>) -> Option<(Slot<Requests>, bool)> {
         let mut crew = self.crew.lock();
-        if me.is_leaving() || !crew.is_seated(me.number) {
+        // What is closed may be open for the next process.
+        if crew.is_closed || me.is_leaving() || !crew.is_seated(me.number) {
             return None;
         }
         let taken = if let Some(slot) = self.away.watch.take_ready() {
@@ -61,7 +62,7 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         if self.has_work() {
-            // One thread is woken at a time.
+            // One wake-up may stand for several things to do.
             self.away.watch.attendants.wake(News::Readable);
         }
         taken
@@ -85,8 +86,9 @@ impl Workers {
                     Prepared::Ready(slot) => op::retry(slot),
                     // It was asked where it may wait, and would not: `O_NONBLOCK`.
                     Prepared::Impossible(slot) if may_block => {
-                        self.done(me);
-                        return request::cancel(slot, EAGAIN, path);
+                        let is_cancelled = self.done(me) == End::Cancelled;
+                        let reason = if is_cancelled { ECANCELED } else { EAGAIN };
+                        return request::cancel(slot, reason, path);
                     }
                     Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),

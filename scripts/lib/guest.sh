@@ -3,6 +3,9 @@
 # The test guest: its file tree, its disks, and one boot of it under QEMU.
 
 GUEST_MB=2048
+GUEST_CPUS=2
+# Kernel parameters beside those that every guest gets.
+GUEST_PARAMETERS=()
 BUSYBOX=/usr/bin/busybox
 # Parameters of null_blk, be it a module or built in.
 NULL_BLK=(memory_backed=1 gb=1)
@@ -110,9 +113,9 @@ boot_guest() {
 	serial=stdio
 	[[ ! -e $dir/tree/interactive ]] || serial=mon:stdio
 	qemu() {
-		timeout --foreground -k 5 "$limit" qemu-system-x86_64 "${accel[@]}" -machine q35 -smp 2 -m "$GUEST_MB" \
+		timeout --foreground -k 5 "$limit" qemu-system-x86_64 "${accel[@]}" -machine q35 -smp "$GUEST_CPUS" -m "$GUEST_MB" \
 			-nodefaults -display none -no-reboot -kernel "$KERNEL/vmlinuz" -initrd "$dir/initramfs" \
-			-append "console=ttyS0 no_timer_check loglevel=7 panic=-1 oops=panic kunit.autorun=1 ${NULL_BLK[*]/#/null_blk.}" "${drives[@]}" \
+			-append "console=ttyS0 no_timer_check loglevel=7 panic=-1 oops=panic kunit.autorun=1 ${NULL_BLK[*]/#/null_blk.} ${GUEST_PARAMETERS[*]}" "${drives[@]}" \
 			-serial "file:$dir/console" -serial "$serial" -serial "file:$dir/report"
 	}
 	if [[ $serial == stdio ]]; then

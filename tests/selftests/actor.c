@@ -15,6 +15,8 @@
 #include "module.h"
 #include "process.h"
 
+#define LONG 10000	/* milliseconds; how fast a process is replaced is not what is tested */
+
 static int act(struct ring *ring, int socket)
 {
 	actor_fn fn;
@@ -112,7 +114,7 @@ static int execute_holding(struct ring *ring)
 
 static bool becomes_sleep(const struct actor *actor, actor_fn fn)
 {
-	long end = now_ms() + patience(SOON);
+	long end = now_ms() + patience(LONG);
 	char path[32], name[32];
 
 	if (!actor_tell(actor, fn))

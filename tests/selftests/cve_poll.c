@@ -18,8 +18,7 @@
 #include "source.h"
 
 #define ENTRIES 64
-#define THE_ONE 1		/* user_data of what is cancelled */
-#define CANCEL 2		/* and of what cancels it */
+#define CANCEL (1U << 30)	/* user_data of what cancels */
 #define STACK 65536
 #define SPIN 20000
 #define LIMIT_S 110
@@ -232,7 +231,7 @@ TEST_F_TIMEOUT(two_queues, fire_while_the_request_is_cancelled, LIMIT_S)
 	for (unsigned int i = 0; i < HANG_UPS; i++) {
 		ASSERT_TRUE(source_open(&other->terminal, SOURCE_TERMINAL));
 		ASSERT_TRUE(submit(&self->ring, sqe_rw(IO_RING_OP_READ, other->terminal.reader,
-						       &self->byte, 1, 0), THE_ONE));
+						       &self->byte, 1, 0), i));
 		pthread_barrier_wait(&other->turn);
 		spin(&other->random);
 		ASSERT_TRUE(submit(&self->ring, sqe_cancel(IO_RING_CANCEL_OP, 0, 0,

@@ -78,7 +78,7 @@ FIXTURE_VARIANT_ADD(locks, timer_direct)
 {
 	.path = SLOW_DISK,
 	.flags = O_RDONLY | O_DIRECT,
-	.under_way = 50,
+	.under_way = 20,
 };
 
 FIXTURE_VARIANT_ADD(locks, fifo)

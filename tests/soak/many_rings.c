@@ -23,8 +23,8 @@
 
 /* What an idle system differs by from one look to the next. */
 #define AVAILABLE_NOISE 4096	/* KiB */
-#define SLAB_NOISE 512		/* KiB */
-#define VMALLOC_NOISE 8		/* areas, such as stacks of kernel threads */
+#define SLAB_NOISE 1024		/* KiB */
+#define VMALLOC_NOISE 32	/* areas, such as stacks of kernel threads */
 #define QUARANTINE 32		/* KASAN keeps freed memory: that fraction of all, at most */
 
 struct memory {
