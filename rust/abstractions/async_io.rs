@@ -94,6 +94,12 @@ impl<R> IoSlot<R> {
         self.transfer.as_ref().and_then(Transfer::alone_on)
     }
 
+    /// Whether its file has said so often in a row that it is ready and was not, that it is not just
+    /// somebody else who was faster.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.lies == u8::MAX
+    }
+
     /// How many bytes have been transferred so far.
     #[inline]
     fn done(&self) -> isize {

@@ -85,6 +85,9 @@ impl Workers {
                 Issued::WouldPoll(slot) => match watch::prepare(slot) {
                     Prepared::Ready(slot) => op::retry(slot),
                     // It was asked where it may wait, and would not: `O_NONBLOCK`.
+                    Prepared::Impossible(slot) if may_block && !slot.is_hopeless() => {
+                        Blocking::Transfer.run(slot)
+                    }
                     Prepared::Impossible(slot) if may_block => {
                         let is_cancelled = self.done(me) == End::Cancelled;
                         let reason = if is_cancelled { ECANCELED } else { EAGAIN };
