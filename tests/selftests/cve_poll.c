@@ -241,8 +241,8 @@ TEST_F_TIMEOUT(two_queues, fire_while_the_request_is_cancelled, LIMIT_S)
 		close(other->terminal.reader);
 	}
 	ASSERT_EQ(0, pthread_join(other->thread, NULL));
-	EXPECT_LT(0, cancelled);
-	EXPECT_GT(HANG_UPS, cancelled);
+	/* Who is faster is up to the machine. */
+	TH_LOG("%u of %u cancelled before the hang-up", cancelled, HANG_UPS);
 }
 
 #define TERMINALS 4
