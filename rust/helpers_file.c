@@ -61,12 +61,6 @@ static bool flows(const struct file *file)
 	return S_ISFIFO(inode->i_mode) || S_ISSOCK(inode->i_mode) || is_terminal(inode);
 }
 
-/* A file whose writes are only short because of an error, or because it would have to wait. */
-static bool writes_all(const struct file *file)
-{
-	return is_storage(file) || flows(file);
-}
-
 /* A file that some program watches over: it is asked before each transfer. */
 static bool is_guarded(const struct file *file)
 {
@@ -89,14 +83,13 @@ int io_ring_file_modes(const struct file *file)
 	       (is_storage(file) ? 1 << 8 : 0) |
 	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0) |
 	       (file_can_poll((struct file *)file) && !is_storage(file) ? 1 << 10 : 0) |
-	       (writes_all(file) ? 1 << 11 : 0) |
-	       (f_mode & FMODE_CAN_READ ? 1 << 12 : 0) |
-	       (f_mode & FMODE_CAN_WRITE ? 1 << 13 : 0) |
-	       (file->f_op->read_iter ? 1 << 14 : 0) |
-	       (file->f_op->write_iter ? 1 << 15 : 0) |
-	       (flows(file) ? 1 << 16 : 0) |
-	       (is_guarded(file) ? 1 << 17 : 0) |
-	       (file->f_op->fsync ? 1 << 18 : 0);
+	       (f_mode & FMODE_CAN_READ ? 1 << 11 : 0) |
+	       (f_mode & FMODE_CAN_WRITE ? 1 << 12 : 0) |
+	       (file->f_op->read_iter ? 1 << 13 : 0) |
+	       (file->f_op->write_iter ? 1 << 14 : 0) |
+	       (flows(file) ? 1 << 15 : 0) |
+	       (is_guarded(file) ? 1 << 16 : 0) |
+	       (file->f_op->fsync ? 1 << 17 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */

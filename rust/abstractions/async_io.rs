@@ -110,7 +110,9 @@ impl<R> IoSlot<R> {
 
     /// Forgets the transfer that would have blocked, and answers how many bytes it has transferred.
     pub(crate) fn abandon(&mut self) -> isize {
-        self.transfer.take().map_or(0, |transfer| transfer.total(0))
+        let done = self.done();
+        self.transfer = None;
+        done
     }
 }
 

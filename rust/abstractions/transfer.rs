@@ -117,7 +117,7 @@ impl Transfer {
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
         let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
-        let is_whole = matches!(start, Start::Current) || flags & helpers::IO_RING_IOCB_APPEND != 0;
+        let is_whole = start.is_whole(flags);
         let can_be_told = if is(helpers::IO_RING_FILE_GUARDED) {
             // Somebody is asked for permission first.
             false
@@ -166,11 +166,6 @@ impl Transfer {
     fn can_poll(&self) -> bool {
         self.is(helpers::IO_RING_FILE_POLLABLE)
             && (!self.is_write() || self.is(helpers::IO_RING_FILE_FLOWS))
-    }
-
-    /// Whether it has to be done in one go: another transfer could come between.
-    fn is_whole(&self) -> bool {
-        matches!(self.start, Start::Current) || self.flags & helpers::IO_RING_IOCB_APPEND != 0
     }
 
     /// Whether the transfer is a write, whose completion [`end_write`] is due for.
@@ -354,12 +349,13 @@ impl Transfer {
     /// the system call would have waited for.
     fn goes_on(&self, bytes: usize, position: i64) -> bool {
         if bytes >= self.buffers.len()
-            || (self.is_whole() && self.is(helpers::IO_RING_FILE_STORAGE))
+            || (self.start.is_whole(self.flags) && self.is(helpers::IO_RING_FILE_STORAGE))
         {
             return false;
         }
         if self.is_write() {
-            return self.is(helpers::IO_RING_FILE_WRITES_ALL);
+            // Their writes are only short because of an error, or because they would have to wait.
+            return self.is(helpers::IO_RING_FILE_STORAGE) || self.is(helpers::IO_RING_FILE_FLOWS);
         }
         // SAFETY: The file is alive.
         let is_at_end = unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) };

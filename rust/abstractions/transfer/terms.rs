@@ -16,6 +16,14 @@ pub(super) enum Start {
     Current,
 }
 
+impl Start {
+    /// Whether a transfer with the `ki_flags` `flags` has to be done in one go: another one could come
+    /// between.
+    pub(super) fn is_whole(self, flags: c_int) -> bool {
+        matches!(self, Self::Current) || flags & helpers::IO_RING_IOCB_APPEND != 0
+    }
+}
+
 /// I/O priority of a transfer.
 #[derive(Clone, Copy)]
 pub(crate) struct Priority(pub(super) u16);
