@@ -5,7 +5,7 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 OUT	?= $(CURDIR)/build/modules
 
-.PHONY: modules install load unload demo shell test kunit check doc clean help
+.PHONY: modules install load unload demo shell test bench kunit soak check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
@@ -28,8 +28,14 @@ shell:
 test:
 	scripts/test
 
+bench:
+	scripts/bench
+
 kunit:
 	scripts/kunit
+
+soak:
+	scripts/soak
 
 check:
 	scripts/check
@@ -48,5 +54,7 @@ help:
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
 	@echo '  shell     a shell in that guest, module loaded, samples in PATH'
 	@echo '  test      all tests; kunit, check: parts of them'
+	@echo '  bench     instructions per request: io_ring, io_uring, libaio, pread'
+	@echo '  soak      proofs that take hours: kills, stuck disks, unmounting, suspending'
 	@echo '  doc       documentation of the module source'
 	@echo '  clean     remove build/ (the cache, $${IO_RING_CACHE:-~/.cache/io_ring}, stays)'

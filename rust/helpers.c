@@ -8,6 +8,7 @@
 #include <linux/cacheinfo.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/fdtable.h>
 #include <linux/highmem.h>
 #include <linux/hrtimer.h>
 #include <linux/moduleparam.h>
@@ -157,6 +158,52 @@ void *io_ring_current_files(void)
 	return current->files;
 }
 
+/* The descriptor table of the current task, counted as shared. */
+void *io_ring_share_files(void)
+{
+	struct files_struct *files = current->files;
+
+	atomic_inc(&files->count);
+	return files;
+}
+
+/* Lets the current task have @files, which is shared, if it has no descriptor table. */
+void io_ring_lend_files(void *files)
+{
+	if (current->flags & PF_USER_WORKER && !current->files) {
+		task_lock(current);
+		current->files = files;
+		task_unlock(current);
+	}
+}
+
+/* Undoes io_ring_lend_files(). */
+void io_ring_unlend_files(void)
+{
+	if (current->flags & PF_USER_WORKER) {
+		task_lock(current);
+		current->files = NULL;
+		task_unlock(current);
+	}
+}
+
+/*
+ * Gives back what io_ring_share_files() has counted. If the rest of the process
+ * is gone, this is one of its threads, which closes the files when it exits.
+ */
+void io_ring_unshare_files(void *table)
+{
+	struct files_struct *files = table;
+
+	if (atomic_add_unless(&files->count, -1, 1))
+		return;
+	if (WARN_ON_ONCE(!(current->flags & PF_USER_WORKER) || current->files))
+		return;
+	task_lock(current);
+	current->files = files;
+	task_unlock(current);
+}
+
 void *io_ring_vhost_task_create(bool (*fn)(void *data), void (*killed)(void *data), void *data,
 				const char *name)
 {
@@ -196,6 +243,11 @@ struct task_struct *io_ring_get_current_task(void)
 void io_ring_set_current_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+bool io_ring_current_fatal_signal(void)
+{
+	return fatal_signal_pending(current);
 }
 
 /*

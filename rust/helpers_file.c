@@ -11,6 +11,7 @@
 #include <linux/fsnotify.h>
 #include <linux/ioprio.h>
 #include <linux/magic.h>
+#include <linux/major.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
@@ -37,12 +38,35 @@ static bool is_storage(const struct file *file)
 	return S_ISREG(mode) || S_ISBLK(mode);
 }
 
-/* A file whose writes are only short because of an error, or because it would have to wait. */
-static bool writes_all(const struct file *file)
+/* Terminals keep their file operations to themselves; these are the usual numbers. */
+static bool is_terminal(const struct inode *inode)
 {
-	umode_t mode = file_inode(file)->i_mode;
+	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
+	case TTY_MAJOR:
+	case TTYAUX_MAJOR:
+	case UNIX98_PTY_MASTER_MAJOR ... UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT - 1:
+	case 166: /* ttyACM */
+	case 188: /* ttyUSB */
+	case 204: /* low-density serial ports */
+	case 229: /* hvc */
+		return true;
+	default:
+		return false;
+	}
+}
 
-	return is_storage(file) || S_ISFIFO(mode) || S_ISSOCK(mode);
+/* A file that says when it can be written, and that is the same for all who have it open. */
+static bool flows(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	return S_ISFIFO(inode->i_mode) || S_ISSOCK(inode->i_mode) || is_terminal(inode);
+}
+
+/* A file that some program watches over: it is asked before each transfer. */
+static bool is_guarded(const struct file *file)
+{
+	return FMODE_FSNOTIFY_HSM(file->f_mode) || FMODE_FSNOTIFY_ACCESS_PERM(file->f_mode);
 }
 
 /* The bits are the IO_RING_FILE_* of helpers.h. */
@@ -61,11 +85,13 @@ int io_ring_file_modes(const struct file *file)
 	       (is_storage(file) ? 1 << 8 : 0) |
 	       (file->f_op->fop_flags & FOP_BUFFER_WASYNC ? 1 << 9 : 0) |
 	       (file_can_poll((struct file *)file) && !is_storage(file) ? 1 << 10 : 0) |
-	       (writes_all(file) ? 1 << 11 : 0) |
-	       (f_mode & FMODE_CAN_READ ? 1 << 12 : 0) |
-	       (f_mode & FMODE_CAN_WRITE ? 1 << 13 : 0) |
-	       (file->f_op->read_iter ? 1 << 14 : 0) |
-	       (file->f_op->write_iter ? 1 << 15 : 0);
+	       (f_mode & FMODE_CAN_READ ? 1 << 11 : 0) |
+	       (f_mode & FMODE_CAN_WRITE ? 1 << 12 : 0) |
+	       (file->f_op->read_iter ? 1 << 13 : 0) |
+	       (file->f_op->write_iter ? 1 << 14 : 0) |
+	       (flows(file) ? 1 << 15 : 0) |
+	       (is_guarded(file) ? 1 << 16 : 0) |
+	       (file->f_op->fsync ? 1 << 17 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */
@@ -164,8 +190,16 @@ ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write,
 	if (ret)
 		return ret;
 
-	if (freezable)
+	if (freezable && (kiocb->ki_flags & IOCB_NOWAIT)) {
+		struct super_block *sb = file_inode(file)->i_sb;
+
+		if (!sb_start_write_trylock(sb))
+			return -EAGAIN;
+		/* As kiocb_start_write() does: another context may end it. */
+		__sb_writers_release(sb, SB_FREEZE_WRITE);
+	} else if (freezable) {
 		kiocb_start_write(kiocb);
+	}
 	ret = call_file(kiocb, iter, write, rw_flags);
 	if (freezable && ret != -EIOCBQUEUED)
 		kiocb_end_write(kiocb);

@@ -69,8 +69,8 @@ pub(crate) enum Op<'a> {
     Nop,
     /// READ, WRITE, READV, WRITEV.
     Transfer(NewTransfer<'a>),
-    /// FSYNC.
-    Fsync(Fsync),
+    /// FSYNC; of nothing, if the file cannot be synchronised.
+    Fsync(Option<Fsync>),
     /// CANCEL.
     Cancel(Cancel),
 }
@@ -151,7 +151,8 @@ impl Op<'_> {
         match self {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
-            Op::Fsync(fsync) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }
@@ -176,7 +177,10 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
-            Blocking::Fsync(fsync) => Issued::Done(slot, fsync.run()),
+            Blocking::Fsync(fsync) => match fsync.run() {
+                Some(result) => Issued::Done(slot, result),
+                None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            },
         }
     }
 }

@@ -251,6 +251,10 @@ impl IoDomain for Requests {
         request.opening
     }
 
+    fn stay_away(request: &mut Request) {
+        request.came_back = false;
+    }
+
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
     }

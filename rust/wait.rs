@@ -21,6 +21,33 @@
 //! The look is only a hint, made without a lock, from a head and a tail that may be of different
 //! moments; [`completion::ready`] is the judgement. A hint that was wrong costs one more round.
 //!
+//! # One thread for a completion
+//!
+//! Waiters stand in line: [`completion::publish`] wakes as many as completions have come, those first
+//! that came first, but only those for whom there are enough now. Nothing is reserved for who was
+//! woken: whoever is faster reads. Nobody is forgotten, because of this:
+//!
+//! > While somebody sleeps who wants `w`, at most `w - 1` completions are in sight (readable or
+//! > parked) beyond one for each thread that was woken and has not read yet.
+//!
+//! * The sleeper begins to sleep: it has just found fewer than `w`.
+//! * A completion comes that makes `w` or more: there is enough for the sleeper, so that either it
+//!   or somebody before it is woken.
+//! * Somebody reads: at least one completion less, and at most one thread less that will read.
+//! * Who was woken finds too few, because others were faster, and sleeps again or leaves: it passes
+//!   the wake-up on. If there is nobody to take it, there is not enough for the sleeper either.
+//! * The sleeper's `w` becomes smaller: its alarm has woken it.
+//!
+//! So when all who were woken have read, fewer than `w` are left. Who was woken and has enough is
+//! trusted to read, or to wait again if it finds nothing any more. It is not if a signal is about to
+//! end it or to lead it elsewhere: then it passes the wake-up on as well, which wakes one too many at
+//! worst. For the same reason nobody passes on because more can be read than it asked for: each of
+//! those has woken somebody already, and the wake-ups would run through the whole line until the
+//! first has read.
+//!
+//! One wake-up never stands for two: who is awake is passed over, until it has left the queue and
+//! judged anew. And who finds enough without having slept was not woken, and owes nothing.
+//!
 //! # Time
 //!
 //! A timeout is an [`Alarm`], set once before the first round, so that rounds do not add up. Another
@@ -43,6 +70,10 @@
 //! sleep pays for that. Requests in the hands of somebody count until they end, and every end is
 //! published, so the same two barriers make sure that it is noticed. What is not noticed before the
 //! next end of a request is that somebody else read completions: this needs no kernel.
+//!
+//! Who asks for it does not stand in line, where nobody looks any further once enough have been woken:
+//! a completion that is for somebody else may be what it has to know of. It is woken beside the others,
+//! and takes no wake-up from them.
 //!
 //! # What ends a wait
 //!
@@ -128,28 +159,59 @@ impl Wait<'_> {
     }
 
     fn run(&self) -> Result {
+        let mut is_over = self.judge();
+        while is_over == Ok(false) {
+            self.sleep();
+            is_over = self.judge();
+            // Also if a signal comes first, and the thread may never get to reading.
+            if is_over != Ok(true) || current!().signal_pending() {
+                self.pass_on();
+            }
+        }
+        is_over.map(|_| ())
+    }
+
+    /// Wakes another one, if there is anything to wake it for.
+    fn pass_on(&self) {
         let shared = &self.pool.shared().completion;
-        loop {
-            let is_late = self.is_late();
-            let wanted = self.wanted();
-            completion::flush_parked(self.pool);
-            if completion::ready(self.pool).map_err(|_| EOVERFLOW)? >= wanted {
-                return Ok(());
-            }
-            if shared.has_owner_left(self.owner_epoch) {
-                return Err(EOWNERDEAD);
-            }
-            if is_late {
-                return Err(ETIME);
-            }
-            if self.no_stall && completion::would_stall(self.pool, wanted).map_err(|_| EOVERFLOW)? {
-                return Err(EDEADLK);
-            }
-            // Whoever keeps the hint true keeps this loop from sleeping, where signals are noticed.
-            if current!().signal_pending() {
-                return Err(EINTR);
-            }
-            shared.waiters.wait_until(|| self.is_worth_a_look())?;
+        if shared.is_worth_a_look(1) {
+            shared.waiters.wake_some(1);
+        }
+    }
+
+    /// Whether the wait is over, and if so, whether in vain.
+    fn judge(&self) -> Result<bool> {
+        let shared = &self.pool.shared().completion;
+        let is_late = self.is_late();
+        let wanted = self.wanted();
+        completion::flush_parked(self.pool);
+        if completion::ready(self.pool).map_err(|_| EOVERFLOW)? >= wanted {
+            return Ok(true);
+        }
+        if shared.has_owner_left(self.owner_epoch) {
+            return Err(EOWNERDEAD);
+        }
+        if is_late {
+            return Err(ETIME);
+        }
+        if self.no_stall && completion::would_stall(self.pool, wanted).map_err(|_| EOVERFLOW)? {
+            return Err(EDEADLK);
+        }
+        // Whoever keeps the hint true keeps this from sleeping, where signals are noticed.
+        if current!().signal_pending() {
+            return Err(EINTR);
+        }
+        Ok(false)
+    }
+
+    /// Sleeps until it is worth judging again. A signal ends that, too.
+    fn sleep(&self) {
+        let waiters = &self.pool.shared().completion.waiters;
+        if self.no_stall {
+            // The judgement notices signals.
+            let _ = waiters.wait_until(|| self.is_worth_a_look());
+        } else {
+            waiters.stand_in_line(|| self.is_worth_a_look());
         }
     }
 

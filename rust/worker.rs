@@ -17,10 +17,12 @@
 //!
 //! A thread is made when there is something to do and no thread is idle, as long as the ring and the
 //! user may have one more. While requests wait for readiness, one thread keeps out of what may block,
-//! so that they never wait for a thread that is stuck. One that has been idle for 5 seconds
-//! leaves, but the last one stays while requests wait for readiness or are with a device, which may
-//! want them done again where blocking is allowed. If no thread can be made and there is none, what
-//! waits completes with the reason.
+//! so that they never wait for a thread that is stuck.
+//!
+//! News wake one idle thread, the one that became idle last, and a thread that leaves something to do
+//! wakes the next. One that has been idle for 5 seconds leaves, but the last one stays while requests
+//! wait for readiness or are with a device, which may want them done again where blocking is allowed.
+//! If no thread can be made and there is none, what waits completes with the reason.
 //!
 //! When the process dies its threads do, too, and the first of them to notice shuts everything down:
 //! nothing waits for a process that is gone, even if nobody closes the ring.
@@ -60,7 +62,10 @@ use crate::{
             Prepared,
             Waiting, //
         },
-        worker_thread::WorkerThread,
+        worker_thread::{
+            self,
+            WorkerThread, //
+        },
     },
     driver::Driver,
     op::{
@@ -212,7 +217,7 @@ impl Workers {
     /// Arms a request, or cancels it if all is over.
     fn arm(&self, waiting: Waiting<Requests>) {
         let watch = &self.away.watch;
-        if let Err(slot) = waiting.commit(watch).or_else(|slot| watch.add_ready(slot)) {
+        if let Err(slot) = waiting.commit().or_else(|slot| watch.add_ready(slot)) {
             request::cancel(slot, ECANCELED, Path::Polled);
         }
     }
@@ -299,10 +304,14 @@ impl Workers {
         self.note(&crew);
         let is_alone = crew.live == 0;
         drop(crew);
-        if reason == EINTR {
-            self.away.set_owes_threads(true);
-        } else if is_alone {
+        // The one that keeps out of what may block need not any more.
+        self.away.watch.attendants.wake(News::Readable);
+        if is_alone && worker_thread::current_is_dying() {
+            self.end_waiting(&Cancel::ANY, ECANCELED);
+        } else if is_alone && reason != EINTR {
             self.end_waiting(&Cancel::ANY, reason);
+        } else {
+            self.away.set_owes_threads(true);
         }
     }
 

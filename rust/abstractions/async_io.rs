@@ -95,9 +95,25 @@ impl<R> IoSlot<R> {
         self.transfer.as_ref().and_then(Transfer::alone_on)
     }
 
+    /// Whether its file has said so often in a row that it is ready and was not, that it is not just
+    /// somebody else who was faster.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.lies == u8::MAX
+    }
+
+    /// How many bytes have been transferred so far.
+    #[inline]
+    fn done(&self) -> isize {
+        self.transfer
+            .as_ref()
+            .map_or(0, |transfer| transfer.total(0))
+    }
+
     /// Forgets the transfer that would have blocked, and answers how many bytes it has transferred.
     pub(crate) fn abandon(&mut self) -> isize {
-        self.transfer.take().map_or(0, |transfer| transfer.total(0))
+        let done = self.done();
+        self.transfer = None;
+        done
     }
 }
 
@@ -122,6 +138,9 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
     ///
     /// Any context, hard interrupts included.
     fn come_back(request: &mut Self::Request) -> Opening;
+
+    /// Undoes [`IoDomain::come_back`]: it is not done again. Any context.
+    fn stay_away(request: &mut Self::Request);
 
     /// Where slots wait for readiness.
     fn watch(shared: &Self::Shared) -> &Watch<Self>;
@@ -178,6 +197,7 @@ pub(crate) fn resume<D: IoDomain>(slot: Slot<D>) -> Started<D> {
 #[inline]
 fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     slot.stage.store(ISSUING, Relaxed);
+    let before = slot.done();
     let Some(transfer) = slot.transfer.as_mut().map(NonNull::from) else {
         return Started::Done(slot, 0);
     };
@@ -200,7 +220,11 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
         result = unsafe { (*transfer.as_ptr()).judge_late(late) };
     }
     // SAFETY: `into_raw` gave it; the completion, if there was one, left it to us.
-    let slot = unsafe { Slot::<D>::from_raw(raw) };
+    let mut slot = unsafe { Slot::<D>::from_raw(raw) };
+    if slot.done() != before {
+        // A file that gives or takes something does not lie.
+        slot.lies = 0;
+    }
     match result {
         Attempt::Done(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
         Attempt::Poll => Started::WouldPoll(slot),
@@ -289,7 +313,8 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // SAFETY: While the slot is out its pool is there; the watch makes sure that nothing of it is
     // used after the slot has been handed over.
     let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
-    if let Err(slot) = watch.come_back(slot, opening) {
+    if let Err(mut slot) = watch.come_back(slot, opening) {
+        D::stay_away(&mut slot.request);
         finish_late(slot, CANCELED);
     }
 }

@@ -10,6 +10,8 @@
 
 mod held;
 mod open_file;
+mod shared_table;
+mod terms;
 mod user_buffers;
 
 pub(crate) use held::{
@@ -19,6 +21,12 @@ pub(crate) use held::{
 pub(crate) use open_file::{
     FileId,
     OpenFile, //
+};
+pub(super) use terms::Attempt;
+pub(crate) use terms::{
+    May,
+    Priority,
+    Unfit, //
 };
 pub(crate) use user_buffers::{
     Direction,
@@ -41,88 +49,19 @@ use kernel::{
     bindings,
     prelude::*, //
 };
-
-/// Where in the file a transfer starts.
-#[derive(Clone, Copy)]
-enum Start {
-    /// Nowhere: the file is a stream.
-    None,
-    /// At this offset, in bytes.
-    At(i64),
-    /// At the file position, which moves on, as `read(2)` does.
-    Current,
-}
-
-/// I/O priority of a transfer.
-#[derive(Clone, Copy)]
-pub(crate) struct Priority(u16);
-
-impl Priority {
-    /// As `ioprio_set(2)` encodes it; 0 for that of the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if there is no such priority, `EPERM` if the caller may not have it.
-    pub(crate) fn new(ioprio: u16) -> Result<Self> {
-        if ioprio == 0 {
-            // SAFETY: FFI call without requirements.
-            return Ok(Self(unsafe { helpers::io_ring_ioprio_current() }));
-        }
-        // SAFETY: FFI call without requirements.
-        kernel::error::to_result(unsafe { helpers::io_ring_ioprio_check(ioprio) })?;
-        Ok(Self(ioprio))
-    }
-}
-
-/// Why a transfer cannot be made: which argument is to blame, and the error.
-pub(crate) enum Unfit {
-    /// The file: not open for this direction.
-    File(Error),
-    /// The offset: negative.
-    Offset(Error),
-    /// The `RWF_*` flags: not for this file or direction.
-    Flags(Error),
-}
-
-/// Whether a transfer may sleep for as long as its file likes.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) enum May {
-    /// It must not.
-    NotBlock,
-    /// It must not, and the file has just said that it would not.
-    NotBlockReady,
-    /// It may.
-    Block,
-}
-
-/// What came of an attempt.
-#[derive(Clone, Copy)]
-pub(super) enum Attempt {
-    /// The file has answered this.
-    Done(isize),
-    /// The file will answer later.
-    Queued,
-    /// It should be tried again when the file is ready.
-    Poll,
-    /// It should be tried again where blocking is allowed; there it means: after a signal.
-    Block,
-}
-
-/// What a file does when it is asked not to block.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Nonblocking {
-    /// It can be told, with `IOCB_NOWAIT`.
-    Told,
-    /// It does not block for long anyway: its data is memory, or the program said itself not to
-    /// wait, or it will refuse.
-    Anyway,
-    /// It cannot be asked.
-    Never,
-}
+use shared_table::SharedTable;
+use terms::{
+    Nonblocking,
+    Start, //
+};
 
 /// A transfer that has everything it needs.
 pub(crate) struct Transfer {
     file: TransferFile,
+    /// What the file is like: `IO_RING_FILE_*`.
+    modes: c_int,
+    /// The descriptor table, for files that look at that of the current task.
+    table: Option<SharedTable>,
     start: Start,
     flags: c_int,
     rwf: u32,
@@ -153,6 +92,8 @@ impl<'a> NewTransfer<'a> {
     ) -> Result<Self, Unfit> {
         let mut file = TransferFile::new(argument);
         let direction = buffers.direction;
+        let modes = file.modes();
+        let is = |bits| modes & bits == bits;
         let (open_for, positioned, able, tells) = match direction {
             Direction::Read => (
                 helpers::IO_RING_FILE_READ,
@@ -167,13 +108,13 @@ impl<'a> NewTransfer<'a> {
                 helpers::IO_RING_FILE_WRITE_ITER,
             ),
         };
-        if !file.is(open_for) {
+        if !is(open_for) {
             return Err(Unfit::File(EBADF));
         }
 
-        let start = if file.is(helpers::IO_RING_FILE_STREAM) {
+        let start = if is(helpers::IO_RING_FILE_STREAM) {
             Start::None
-        } else if offset == u64::MAX || !file.is(positioned) {
+        } else if offset == u64::MAX || !is(positioned) {
             Start::Current
         } else {
             Start::At(i64::try_from(offset).map_err(|_| Unfit::Offset(EINVAL))?)
@@ -192,17 +133,22 @@ impl<'a> NewTransfer<'a> {
         kernel::error::to_result(ret).map_err(Unfit::Flags)?;
 
         let is_told = (flags & helpers::IO_RING_IOCB_NOWAIT) != 0;
-        let can_be_told = if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
+        let is_whole = start.is_whole(flags);
+        let can_be_told = if is(helpers::IO_RING_FILE_GUARDED) {
+            // Somebody is asked for permission first.
+            false
+        } else if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
             // Whoever has the file position waits for the device.
-            !matches!(start, Start::Current) && file.is(helpers::IO_RING_FILE_NOWAIT)
-        } else if direction == Direction::Write && file.is(helpers::IO_RING_FILE_STORAGE) {
+            !is_whole && is(helpers::IO_RING_FILE_NOWAIT)
+        } else if direction == Direction::Write && is(helpers::IO_RING_FILE_STORAGE) {
             // Few file systems can be told not to wait in a buffered write.
-            file.is(helpers::IO_RING_FILE_NOWAIT_WRITE)
+            !is_whole && is(helpers::IO_RING_FILE_NOWAIT_WRITE)
         } else {
-            file.is(helpers::IO_RING_FILE_NOWAIT | tells)
+            is(helpers::IO_RING_FILE_NOWAIT | tells)
         };
-        let refuses = !file.is(able);
-        let nonblocking = if is_told || refuses || file.is(helpers::IO_RING_FILE_IN_MEMORY) {
+        let refuses = !is(able);
+        let is_quick = is(helpers::IO_RING_FILE_IN_MEMORY) && !is(helpers::IO_RING_FILE_GUARDED);
+        let nonblocking = if is_told || refuses || is_quick {
             Nonblocking::Anyway
         } else if can_be_told {
             Nonblocking::Told
@@ -215,8 +161,13 @@ impl<'a> NewTransfer<'a> {
             file.hold();
         }
 
+        // Old interfaces may look at descriptors, which worker threads have none of.
+        let table = (!is(tells) && nonblocking == Nonblocking::Never).then(SharedTable::current);
+
         let transfer = Transfer {
             file,
+            modes,
+            table,
             start,
             flags,
             rwf,
@@ -239,6 +190,16 @@ impl Transfer {
     /// Makes the file its own, if it was only lent.
     pub(super) fn hold(&mut self) {
         self.file.hold();
+    }
+
+    fn is(&self, bits: c_int) -> bool {
+        self.modes & bits == bits
+    }
+
+    /// Whether the file can be waited for. Many devices only say when they can be read.
+    fn can_poll(&self) -> bool {
+        self.is(helpers::IO_RING_FILE_POLLABLE)
+            && (!self.is_write() || self.is(helpers::IO_RING_FILE_FLOWS))
     }
 
     /// Whether the transfer is a write, whose completion [`end_write`] is due for.
@@ -265,16 +226,21 @@ impl Transfer {
     /// The inode, if transfers like this one should be done one after the other: they would only wait
     /// for each other, or for more than is there, or take the same position.
     pub(super) fn alone_on(&self) -> Option<FileId> {
-        if self.file.is(helpers::IO_RING_FILE_STORAGE) {
+        if self.is(helpers::IO_RING_FILE_STORAGE) {
             // Writes hold the lock of the inode while they copy to memory or allocate blocks.
             let waits_for_device = self.flags & helpers::IO_RING_IOCB_SYNC != 0;
             let holds_lock = self.is_write() && !waits_for_device;
             let moves_position = matches!(self.start, Start::Current);
             return (holds_lock || moves_position).then(|| self.file.inode_id());
         }
-        let waits_for_more =
-            self.nonblocking == Nonblocking::Never && self.file.is(helpers::IO_RING_FILE_POLLABLE);
-        waits_for_more.then(|| self.file.inode_id().with(self.buffers.direction))
+        let waits_for_more = self.nonblocking == Nonblocking::Never && self.can_poll();
+        // What flows is the same for all who have it open; devices may be another for each.
+        let id = if self.is(helpers::IO_RING_FILE_FLOWS) {
+            self.file.inode_id()
+        } else {
+            self.file.id()
+        };
+        waits_for_more.then(|| id.with(self.buffers.direction))
     }
 
     /// The file, and the events that say that this transfer can go on.
@@ -363,7 +329,7 @@ impl Transfer {
     /// lane, see [`Transfer::alone_on`]: of many that a single byte has woken, one gets it and the
     /// others wait again.
     fn instead_of_blocking(&self, may: May) -> Option<Attempt> {
-        let can_poll = self.file.is(helpers::IO_RING_FILE_POLLABLE);
+        let can_poll = self.can_poll();
         match may {
             May::NotBlock if can_poll => Some(Attempt::Poll),
             May::Block if can_poll && !self.is_ready() => Some(Attempt::Poll),
@@ -383,7 +349,7 @@ impl Transfer {
     fn judge(&mut self, result: isize, may: May, position: i64) -> Attempt {
         let may_wait = self.flags & helpers::IO_RING_IOCB_NOWAIT == 0;
         match result {
-            AGAIN if may_wait && self.file.is(helpers::IO_RING_FILE_POLLABLE) => Attempt::Poll,
+            AGAIN if may_wait && self.can_poll() => Attempt::Poll,
             AGAIN | UNSUPPORTED if self.tried_only => Attempt::Block,
             result if is_restart(result) => Attempt::Block,
             1.. if may_wait && self.goes_on(result.unsigned_abs(), position) => {
@@ -391,7 +357,7 @@ impl Transfer {
                 // SAFETY: The iterator is ours, and has more than that left.
                 unsafe { helpers::io_ring_iter_advance(&mut self.buffers.iter, bytes) };
                 self.done = self.done.wrapping_add(bytes);
-                let ask = may != May::Block && self.file.is(helpers::IO_RING_FILE_POLLABLE);
+                let ask = may != May::Block && self.can_poll();
                 if ask {
                     Attempt::Poll
                 } else {
@@ -417,15 +383,29 @@ impl Transfer {
     /// Whether a transfer that got so many bytes, and is at `position` now, is short of some that
     /// the system call would have waited for.
     fn goes_on(&self, bytes: usize, position: i64) -> bool {
-        if bytes >= self.buffers.len() {
+        if bytes >= self.buffers.len()
+            || (self.start.is_whole(self.flags) && self.is(helpers::IO_RING_FILE_STORAGE))
+        {
             return false;
         }
         if self.is_write() {
-            return self.file.is(helpers::IO_RING_FILE_WRITES_ALL);
+            // Their writes are only short because of an error, or because they would have to wait.
+            return self.is(helpers::IO_RING_FILE_STORAGE) || self.is(helpers::IO_RING_FILE_FLOWS);
         }
         // SAFETY: The file is alive.
         let is_at_end = unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) };
-        self.file.is(helpers::IO_RING_FILE_STORAGE) && !is_at_end
+        self.is(helpers::IO_RING_FILE_STORAGE) && !is_at_end
+    }
+
+    /// Whether an attempt at the file position that must not block got only a piece of what
+    /// is there.
+    fn is_piece(&self, bytes: usize, position: i64) -> bool {
+        // SAFETY: The file is alive.
+        let is_at_end = unsafe { helpers::io_ring_is_at_end(self.file.as_ptr(), position) };
+        self.tried_only
+            && self.is(helpers::IO_RING_FILE_STORAGE)
+            && bytes < self.buffers.len()
+            && !is_at_end
     }
 
     /// Issues at the file position, and moves that on. If that must not block and another thread
@@ -441,7 +421,8 @@ impl Transfer {
     ) -> isize {
         // SAFETY: Valid by the safety requirements.
         let file = unsafe { &transfer.as_ref().file };
-        let locked = file.is(helpers::IO_RING_FILE_ATOMIC_POS);
+        // SAFETY: As above.
+        let locked = unsafe { transfer.as_ref() }.is(helpers::IO_RING_FILE_ATOMIC_POS);
         let raw = file.as_ptr();
         if locked {
             // SAFETY: The file is alive, and so its mutex.
@@ -453,7 +434,14 @@ impl Transfer {
         // SAFETY: Guarded by the mutex, if the file has its position guarded at all.
         unsafe { (*kiocb).ki_pos = (*raw).f_pos };
         // SAFETY: By the safety requirements.
-        let ret = unsafe { Self::issue(transfer, kiocb) };
+        let mut ret = unsafe { Self::issue(transfer, kiocb) };
+        // SAFETY: The attempt is over.
+        let position = unsafe { (*kiocb).ki_pos };
+        // SAFETY: As above; only read here.
+        if ret > 0 && unsafe { transfer.as_ref() }.is_piece(ret.unsigned_abs(), position) {
+            // What there is will be read again along with the rest: nothing may come between.
+            ret = AGAIN;
+        }
         if ret >= 0 {
             // SAFETY: As for reading it.
             unsafe { (*raw).f_pos = (*kiocb).ki_pos };
@@ -484,6 +472,9 @@ impl Transfer {
         let rwf = unsafe { (*this).rwf };
         // SAFETY: Plain data, which owns nothing: files do not use it after they have returned.
         let mut iter = unsafe { core::ptr::read(&buffers.iter) };
+        // SAFETY: As above.
+        let table = unsafe { &(*this).table };
+        let _lent = table.as_ref().map(SharedTable::lend);
         // SAFETY: Both are valid by the safety requirements.
         unsafe { helpers::io_ring_transfer(kiocb, &mut iter, write, rwf) }
     }
@@ -504,9 +495,6 @@ pub(super) unsafe fn end_write(kiocb: *mut bindings::kiocb) {
 const QUEUED: isize = -(bindings::EIOCBQUEUED as isize);
 const AGAIN: isize = -(bindings::EAGAIN as isize);
 const UNSUPPORTED: isize = -(bindings::EOPNOTSUPP as isize);
-
-/// What a request answers that was interrupted and cannot be restarted as a system call would be.
-const INTERRUPTED: isize = -(bindings::EINTR as isize);
 
 /// Whether a signal has interrupted an operation that would be restarted if it were a system call.
 #[inline]

@@ -135,6 +135,12 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
     let Some((file, events)) = slot.transfer.as_ref().map(Transfer::readiness) else {
         return Prepared::Impossible(slot);
     };
+    // An error that stays, and has nothing to do with this: that of a time stamp that waits, for one.
+    let ignored = if slot.lies >= MOST_LIES {
+        helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP
+    } else {
+        0
+    };
     let item = slot.into_raw();
     // SAFETY: The slot is ours, and its places are there.
     let inner = unsafe { places(item) };
@@ -161,22 +167,23 @@ pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
     let waiting = Waiting { item };
     // SAFETY: Only `enter` writes these, during the call above.
     let (used, is_crowded) = unsafe { ((*inner).used, (*inner).is_crowded) };
-    if mask & events == 0 && used != 0 && !is_crowded {
+    let ready = mask & events & !ignored;
+    if ready == 0 && used != 0 && !is_crowded {
         return Prepared::Waiting(waiting);
     }
     let mut slot = waiting.leave();
-    // OVERFLOW: Judged before it gets there.
-    slot.lies = slot.lies.wrapping_add(1);
-    if mask & events == 0 || slot.lies > MOST_LIES {
+    slot.lies = slot.lies.saturating_add(1);
+    if ready == 0 || slot.lies > MOST_LIES {
         return Prepared::Impossible(slot);
     }
     Prepared::Ready(slot)
 }
 
 impl<D: IoDomain> Waiting<D> {
-    /// Arms the slot, unless its file has become ready meanwhile or `watch`, which is that of the
-    /// slot's pool, is closed.
-    pub(crate) fn commit(self, watch: &Watch<D>) -> Result<(), Slot<D>> {
+    /// Arms the slot, unless its file has become ready meanwhile or the watch is closed.
+    pub(crate) fn commit(self) -> Result<(), Slot<D>> {
+        // SAFETY: By the type invariants; the slot stays out as long as it is not given to anybody.
+        let watch = D::watch(unsafe { Slot::<D>::shared_of(self.item) });
         // SAFETY: By the type invariants.
         let inner = unsafe { places(self.item) };
         let mut state = watch.state.lock();

@@ -191,6 +191,12 @@ impl<W: Work> WorkerThread<W> {
     }
 }
 
+/// Whether the current task is being killed.
+pub(crate) fn current_is_dying() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_current_fatal_signal() }
+}
+
 #[pinned_drop]
 impl<W: Work> PinnedDrop for WorkerThread<W> {
     fn drop(self: Pin<&mut Self>) {

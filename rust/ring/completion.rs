@@ -258,6 +258,15 @@ impl Shared {
         self.parked.load(Relaxed) != 0
     }
 
+    /// How many completions have come since the last [`publish`], at least: those that can be read
+    /// now, and those that are parked.
+    #[inline]
+    fn new_in<D: Completing>(&self, queue: &CompletionQueue<D>) -> u32 {
+        let readable = queue.tail.since(Position::new(self.tail.load(Relaxed)));
+        let parked = queue.parked_now.saturating_sub(self.parked.load(Relaxed));
+        readable.wrapping_add(parked)
+    }
+
     /// Notes how many requests nobody works on.
     #[inline]
     fn note_idle<D: Completing>(&self, inside: &Inside<D>) {
@@ -392,11 +401,12 @@ pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
 #[inline]
 pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     let queue = &inside.state;
+    let new = shared.new_in(queue);
     queue.tail_word.store_release(queue.tail.get());
     shared.tail.store(queue.tail.get(), Release);
     shared.parked.store(queue.parked_now, Relaxed);
     shared.note_idle(inside);
-    shared.waiters.wake(News::Readable);
+    shared.waiters.wake_some(new);
     if inside.state.on_idle.is_some() && shared.is_idle() {
         if let Some(on_idle) = inside.state.on_idle.take() {
             on_idle.run();

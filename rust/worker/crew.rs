@@ -210,7 +210,8 @@ impl Crew {
     pub(super) fn interrupt(&mut self, what: &Cancel) -> usize {
         let mut interrupted: usize = 0;
         for seat in &mut self.seats {
-            let Some(job) = seat.job.as_mut().filter(|job| what.matches(&job.tag)) else {
+            let means = |job: &&mut Job| what.matches(&job.tag) && (what.all || !job.is_cancelled);
+            let Some(job) = seat.job.as_mut().filter(means) else {
                 continue;
             };
             job.is_cancelled = true;
@@ -221,6 +222,11 @@ impl Crew {
             if !what.all {
                 break;
             }
+        }
+        if interrupted == 0 && !what.all {
+            // Those that have been interrupted already are not gone yet.
+            let jobs = self.seats.iter().filter_map(|seat| seat.job.as_ref());
+            interrupted = usize::from(jobs.into_iter().any(|job| what.matches(&job.tag)));
         }
         interrupted
     }

@@ -44,7 +44,8 @@ impl Workers {
     /// may block.
     fn take(&self, me: &WorkerThread<Self>) -> Option<(Slot<Requests>, bool)> {
         let mut crew = self.crew.lock();
-        if me.is_leaving() || !crew.is_seated(me.number) {
+        // What is closed may be open for the next process.
+        if crew.is_closed || me.is_leaving() || !crew.is_seated(me.number) {
             return None;
         }
         let taken = if let Some(slot) = self.away.watch.take_ready() {
@@ -59,6 +60,11 @@ impl Workers {
             None
         };
         self.note(&crew);
+        drop(crew);
+        if self.has_work() {
+            // One wake-up may stand for several things to do.
+            self.away.watch.attendants.wake(News::Readable);
+        }
         taken
     }
 
@@ -79,9 +85,13 @@ impl Workers {
                 Issued::WouldPoll(slot) => match watch::prepare(slot) {
                     Prepared::Ready(slot) => op::retry(slot),
                     // It was asked where it may wait, and would not: `O_NONBLOCK`.
+                    Prepared::Impossible(slot) if may_block && !slot.is_hopeless() => {
+                        Blocking::Transfer.run(slot)
+                    }
                     Prepared::Impossible(slot) if may_block => {
-                        self.done(me);
-                        return request::cancel(slot, EAGAIN, path);
+                        let is_cancelled = self.done(me) == End::Cancelled;
+                        let reason = if is_cancelled { ECANCELED } else { EAGAIN };
+                        return request::cancel(slot, reason, path);
                     }
                     Prepared::Impossible(slot) => Issued::WouldBlock(slot, Blocking::Transfer),
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
@@ -159,7 +169,7 @@ impl Workers {
             .away
             .watch
             .attendants
-            .wait_until_or_timeout(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
+            .stand_by(|| self.has_work() || me.is_leaving(), IDLE_LIMIT);
         if waited != Err(ETIME) {
             return;
         }

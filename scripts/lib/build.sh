@@ -25,7 +25,8 @@ build_samples() {
 		"${MAKE[@]}" -C "$TOP/samples/io_ring" OUT="$BUILD/samples" STATIC=1
 }
 
-build_selftests() {
-	locked_step "building the selftests" selftests.log \
-		"${MAKE[@]}" -C "$TOP/tests/selftests" OUT="$BUILD/selftests" KSRC="$KSRC"
+# build_programs KIND: the test programs of tests/KIND, with a list of them.
+build_programs() {
+	locked_step "building the programs of tests/$1" "$1.log" \
+		"${MAKE[@]}" -C "$TOP/tests/$1" OUT="$BUILD/$1" KSRC="$KSRC"
 }

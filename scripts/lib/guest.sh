@@ -3,6 +3,9 @@
 # The test guest: its file tree, its disks, and one boot of it under QEMU.
 
 GUEST_MB=2048
+GUEST_CPUS=2
+# Kernel parameters beside those that every guest gets.
+GUEST_PARAMETERS=()
 BUSYBOX=/usr/bin/busybox
 # Parameters of null_blk, be it a module or built in.
 NULL_BLK=(memory_backed=1 gb=1)
@@ -55,12 +58,12 @@ guest_samples() {
 	find "$BUILD/samples" -maxdepth 1 -type f -executable -name 'io_ring-*' -exec cp -t "$1/usr/local/bin" {} +
 }
 
-guest_selftests() {
+# guest_programs DIR KIND: what build_programs has built.
+guest_programs() {
 	local name
 	while read -r name; do
-		cp "$BUILD/selftests/$name" "$1/tests/"
-	done <"$BUILD/selftests/selftests.list"
-	cp "$BUILD/selftests/selftests.list" "$1/tests/"
+		cp "$BUILD/$2/$name" "$1/tests/"
+	done <"$BUILD/$2/$2.list"
 }
 
 # make_disk FILE MB [DIRECTORY]: an ext4 image, sparse.
@@ -94,6 +97,9 @@ probe_kvm() {
 # boot_guest DIR LIMIT: boot the tree DIR/tree with the job in it; DIR/disk and,
 # if present, DIR/input are its disks. The job's output goes to standard output
 # and DIR/output, the kernel's to DIR/console. Returns the job's status.
+#
+# no_timer_check: on a busy host the emulated timer is late, and the kernel gives
+# up when it tests it.
 boot_guest() {
 	local dir=$1 limit=$2 word status=0 report accel drives serial
 	word=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -107,9 +113,9 @@ boot_guest() {
 	serial=stdio
 	[[ ! -e $dir/tree/interactive ]] || serial=mon:stdio
 	qemu() {
-		timeout --foreground -k 5 "$limit" qemu-system-x86_64 "${accel[@]}" -machine q35 -smp 2 -m "$GUEST_MB" \
+		timeout --foreground -k 5 "$limit" qemu-system-x86_64 "${accel[@]}" -machine q35 -smp "$GUEST_CPUS" -m "$GUEST_MB" \
 			-nodefaults -display none -no-reboot -kernel "$KERNEL/vmlinuz" -initrd "$dir/initramfs" \
-			-append "console=ttyS0 loglevel=7 panic=-1 oops=panic kunit.autorun=1 ${NULL_BLK[*]/#/null_blk.}" "${drives[@]}" \
+			-append "console=ttyS0 no_timer_check loglevel=7 panic=-1 oops=panic kunit.autorun=1 ${NULL_BLK[*]/#/null_blk.} ${GUEST_PARAMETERS[*]}" "${drives[@]}" \
 			-serial "file:$dir/console" -serial "$serial" -serial "file:$dir/report"
 	}
 	if [[ $serial == stdio ]]; then

@@ -33,6 +33,6 @@ void actor_end(struct actor *actor);
 bool actor_exits(struct actor *actor);
 bool actor_is_killed(struct actor *actor);
 bool actor_executes(struct actor *actor);
-bool actor_executes_holding(struct actor *actor);	/* a descriptor stays open */
+bool actor_executes_holding(struct actor *actor);	/* its descriptor stays open */
 
 #endif

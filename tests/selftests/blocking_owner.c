@@ -5,19 +5,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <kselftest_harness.h>
 
 #include "await.h"
 #include "module.h"
+#include "pause.h"
 #include "process.h"
 #include "ring.h"
 
 #define READS 4
 #define CLOSE_MS 500
-#define CGROUP "/sys/fs/cgroup/io_ring-selftest"
 
 /* What the owner shares with the test, and does when told to. */
 struct owner {
@@ -300,16 +299,6 @@ TEST_F(leaving, crash)
 	expect_end(_metadata, &self->owner, variant->held, -SIGILL);
 }
 
-static bool await_stop(pid_t pid)
-{
-	long end = now_ms() + patience(SOON);
-	int status = 0;
-
-	while (waitpid(pid, &status, WUNTRACED | WNOHANG) == 0 && now_ms() < end)
-		sleep_ms(1);
-	return WIFSTOPPED(status);
-}
-
 TEST_F(leaving, killed_while_stopped)
 {
 	ASSERT_EQ(0, kill(self->owner.pid, SIGSTOP));
@@ -358,53 +347,17 @@ FIXTURE(stopping)
 	struct owner owner;
 };
 
-/* How the owner is made to pause, and to go on. */
 FIXTURE_VARIANT(stopping)
 {
-	bool (*pause)(pid_t pid);
-	bool (*go_on)(pid_t pid);
+	const struct pause *pause;
 };
 
-static bool stop(pid_t pid)
-{
-	return !kill(pid, SIGSTOP) && await_stop(pid);
-}
-
-static bool carry_on_from_stop(pid_t pid)
-{
-	return !kill(pid, SIGCONT);
-}
-
-static bool freeze(pid_t pid)
-{
-	long end = now_ms() + patience(SOON);
-	char text[64];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	if (text_write(CGROUP "/cgroup.procs", text) || text_write(CGROUP "/cgroup.freeze", "1"))
-		return false;
-	do {
-		if (text_read(CGROUP "/cgroup.events", text, sizeof(text)))
-			return false;
-		if (strstr(text, "frozen 1"))
-			return true;
-		sleep_ms(1);
-	} while (now_ms() < end);
-	return false;
-}
-
-static bool thaw(pid_t pid)
-{
-	(void)pid;
-	return !text_write(CGROUP "/cgroup.freeze", "0");
-}
-
-FIXTURE_VARIANT_ADD(stopping, by_signal) { .pause = stop, .go_on = carry_on_from_stop };
-FIXTURE_VARIANT_ADD(stopping, by_freezer) { .pause = freeze, .go_on = thaw };
+FIXTURE_VARIANT_ADD(stopping, by_signal) { .pause = &pause_by_signal };
+FIXTURE_VARIANT_ADD(stopping, by_freezer) { .pause = &pause_by_freezer };
 
 FIXTURE_SETUP(stopping)
 {
-	ASSERT_TRUE(!mkdir(CGROUP, 0755) || errno == EEXIST);
+	ASSERT_TRUE(pause_prepare());
 	owner_start(_metadata, &self->owner);
 }
 
@@ -416,14 +369,14 @@ FIXTURE_TEARDOWN(stopping)
 	EXPECT_TRUE(await_exit(self->owner.pid, SOON));
 	outcome_of(self->owner.pid);
 	EXPECT_STREQ("", counters_busy() ?: "");
-	EXPECT_EQ(0, rmdir(CGROUP));
+	EXPECT_TRUE(pause_clean_up());
 }
 
 TEST_F(stopping, goes_on)
 {
 	for (unsigned int i = 0; i < 3; i++) {
-		ASSERT_TRUE(variant->pause(self->owner.pid));
-		ASSERT_TRUE(variant->go_on(self->owner.pid));
+		ASSERT_TRUE(variant->pause->begin(self->owner.pid));
+		ASSERT_TRUE(variant->pause->end(self->owner.pid));
 	}
 	sleep_ms(A_WHILE);
 	EXPECT_EQ(0, ring_ready(&self->owner.ring));
@@ -433,10 +386,10 @@ TEST_F(stopping, goes_on)
 
 TEST_F(stopping, data_comes_meanwhile)
 {
-	ASSERT_TRUE(variant->pause(self->owner.pid));
+	ASSERT_TRUE(variant->pause->begin(self->owner.pid));
 	ASSERT_TRUE(feed(&self->owner));
 	sleep_ms(A_WHILE);
-	ASSERT_TRUE(variant->go_on(self->owner.pid));
+	ASSERT_TRUE(variant->pause->end(self->owner.pid));
 	EXPECT_EQ(0, ask(&self->owner, check_reads));
 }
 
@@ -451,10 +404,10 @@ static void expect_quick_close(struct __test_metadata *_metadata, struct ring *r
 
 TEST_F(stopping, another_closes_its_descriptor)
 {
-	ASSERT_TRUE(variant->pause(self->owner.pid));
+	ASSERT_TRUE(variant->pause->begin(self->owner.pid));
 	expect_quick_close(_metadata, &self->owner.ring);
 	ASSERT_TRUE(feed(&self->owner));
-	ASSERT_TRUE(variant->go_on(self->owner.pid));
+	ASSERT_TRUE(variant->pause->end(self->owner.pid));
 	EXPECT_EQ(0, ask(&self->owner, check_reads));
 }
 
@@ -469,9 +422,9 @@ TEST_F(stopping, another_closes_the_last_descriptor)
 	ASSERT_EQ(0, ask(&self->owner, give_up));
 	sleep_ms(A_WHILE);
 	EXPECT_EQ(READS, fdinfo_value(self->owner.ring.fd, "in_flight"));
-	ASSERT_TRUE(variant->pause(self->owner.pid));
+	ASSERT_TRUE(variant->pause->begin(self->owner.pid));
 	expect_quick_close(_metadata, &self->owner.ring);
-	ASSERT_TRUE(variant->go_on(self->owner.pid));
+	ASSERT_TRUE(variant->pause->end(self->owner.pid));
 	EXPECT_TRUE(await_workers(self->owner.pid, 0, SOON));
 	EXPECT_STREQ("", counters_busy() ?: "");
 	expect_untouched(_metadata, &self->owner);
@@ -480,7 +433,7 @@ TEST_F(stopping, another_closes_the_last_descriptor)
 TEST_F(stopping, another_closes_the_last_descriptor_and_it_is_killed)
 {
 	ASSERT_EQ(0, ask(&self->owner, give_up));
-	ASSERT_TRUE(variant->pause(self->owner.pid));
+	ASSERT_TRUE(variant->pause->begin(self->owner.pid));
 	expect_quick_close(_metadata, &self->owner.ring);
 	ASSERT_EQ(0, kill(self->owner.pid, SIGKILL));
 	EXPECT_TRUE(await_exit(self->owner.pid, SOON));

@@ -209,6 +209,36 @@ TEST(transfer_that_has_begun)
 	stuck_close(&stuck);
 }
 
+/* Writes to one file are done one after the other; those whose turn has not come do nothing. */
+TEST(writes_that_wait_for_each_other)
+{
+	int file = temp_file(EXT4_DIR);
+	struct io_ring_cqe cqe;
+	struct stuck stuck;
+	struct ring ring;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, stuck_open(&stuck));
+	ASSERT_EQ(0, ring_open(&ring, ENTRIES, 0));
+	for (__u32 i = 0; i < STUCK; i++)
+		submit(_metadata, &ring, sqe_rw(IO_RING_OP_WRITE, file, stuck.memory + STUCK_PAGE,
+						STUCK_PAGE, i * STUCK_PAGE), i);
+	sleep_ms(A_WHILE);
+	EXPECT_EQ(1, worker_count(getpid()));
+	EXPECT_EQ(0, cancel(_metadata, &ring, sqe_cancel(0, STUCK - 1, 0, 0), 1));
+	EXPECT_EQ(STUCK - 1, cancel(_metadata, &ring,
+				    sqe_cancel(IO_RING_CANCEL_FD | IO_RING_CANCEL_ALL, 0, file, 0),
+				    STUCK - 2));
+	stuck_let_go(&stuck);
+	ASSERT_TRUE(await_completions(&ring, 1, SOON));
+	ASSERT_TRUE(ring_pop(&ring, &cqe));
+	EXPECT_EQ(0, cqe.user_data);
+	EXPECT_EQ(cqe.res < 0 ? 0 : cqe.res, lseek(file, 0, SEEK_END));
+	ring_close(&ring);
+	stuck_close(&stuck);
+	close(file);
+}
+
 /* A terminal tells all who wait for it, there is something for one, and reading waits for more. */
 TEST(several_that_were_woken_for_nothing)
 {

@@ -143,9 +143,20 @@ static void *transfer_here(void *arg)
 	return NULL;
 }
 
+/* A terminal makes room when it hands on what it has got, a little later. */
+static void fill_for_good(int fd)
+{
+	while (stream_fill(fd))
+		sleep_ms(A_WHILE);
+}
+
 static bool prepare(const struct scene *scene, int ends[2])
 {
-	return scene->open(ends) && (!scene->writes || stream_fill(ends[0]));
+	bool opened = scene->open(ends);
+
+	if (opened && scene->writes)
+		fill_for_good(ends[0]);
+	return opened;
 }
 
 static long by_syscall(struct __test_metadata *_metadata, const struct scene *scene)

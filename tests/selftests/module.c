@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +13,8 @@
 
 #define MODULE_FILE "/modules/io_ring.ko"
 #define COUNTER_DIR "/sys/kernel/debug/io_ring"
-#define SETTLE_STEP_US 10000
-#define SETTLE_STEPS 500
-
-static const char * const counter_names[] = {
-	"rings", "ring_bytes", "requests", "teardowns", "workers", NULL
-};
+#define SETTLE_STEP_MS 10
+#define SETTLE_MS 5000
 
 int text_read(const char *path, char *text, size_t size)
 {
@@ -66,24 +64,51 @@ long number_read(const char *path)
 
 long counter(const char *name)
 {
-	char path[64];
+	char path[sizeof(COUNTER_DIR) + 256];
 
 	snprintf(path, sizeof(path), COUNTER_DIR "/%s", name);
 	return number_read(path);
 }
 
+/* The name of a counter that is not 0, or NULL; in static memory. */
+static const char *busy_counter(void)
+{
+	struct dirent *entry;
+	static char name[sizeof(entry->d_name)];
+	unsigned int count = 0;
+	bool busy = false;
+	DIR *dir = opendir(COUNTER_DIR);
+
+	if (!dir)
+		return COUNTER_DIR;
+	while (!busy && (entry = readdir(dir))) {
+		if (entry->d_type != DT_REG)
+			continue;
+		snprintf(name, sizeof(name), "%s", entry->d_name);
+		busy = counter(name) != 0;
+		count++;
+	}
+	closedir(dir);
+	if (!count)
+		return COUNTER_DIR;
+	return busy ? name : NULL;
+}
+
 const char *counters_busy(void)
 {
-	for (const char * const *name = counter_names; *name; name++) {
-		unsigned int step = 0;
+	return counters_busy_after(SETTLE_MS);
+}
 
-		while (counter(*name) != 0) {
-			if (step++ == SETTLE_STEPS)
-				return *name;
-			usleep(SETTLE_STEP_US);
-		}
+const char *counters_busy_after(unsigned int limit_ms)
+{
+	const char *busy;
+
+	for (unsigned int step = 0; (busy = busy_counter()); step++) {
+		if (step * SETTLE_STEP_MS >= limit_ms)
+			break;
+		usleep(SETTLE_STEP_MS * 1000);
 	}
-	return NULL;
+	return busy;
 }
 
 int module_unload(void)
@@ -103,7 +128,7 @@ int module_load(void)
 	return error;
 }
 
-long fdinfo_value(int fd, const char *key)
+static long fdinfo_read(const char *process, int fd, const char *key)
 {
 	char path[48];
 	char text[4096];
@@ -111,11 +136,24 @@ long fdinfo_value(int fd, const char *key)
 	const char *line;
 	int error;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo/%d", process, fd);
 	snprintf(label, sizeof(label), "\nio_ring-%s:\t", key);
 	error = text_read(path, text, sizeof(text));
 	if (error)
 		return error;
 	line = strstr(text, label);
 	return line ? to_number(line + strlen(label)) : -ENOENT;
+}
+
+long fdinfo_value(int fd, const char *key)
+{
+	return fdinfo_read("self", fd, key);
+}
+
+long fdinfo_value_of(pid_t pid, int fd, const char *key)
+{
+	char process[16];
+
+	snprintf(process, sizeof(process), "%d", pid);
+	return fdinfo_read(process, fd, key);
 }

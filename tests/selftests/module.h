@@ -4,6 +4,7 @@
 #define SELFTESTS_MODULE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define PARAM_DISABLED "/sys/module/io_ring/parameters/disabled"
 #define PARAM_GROUP "/sys/module/io_ring/parameters/group"
@@ -21,14 +22,16 @@ long number_read(const char *path);
 /* One of the module-wide counters in debugfs. */
 long counter(const char *name);
 
-/* Waits until all counters are 0, at most a few seconds; the name of one that is not, or NULL. */
+/* Wait until all counters are 0, a few seconds or so long; the name of one that is not, or NULL. */
 const char *counters_busy(void);
+const char *counters_busy_after(unsigned int limit_ms);
 
 /* Unload the module, without waiting for its users, and load it again. */
 int module_unload(void);
 int module_load(void);
 
-/* The value of "io_ring-<key>:" in the fdinfo of a descriptor of this process. */
+/* The value of "io_ring-<key>:" in the fdinfo of a descriptor of this process, or another. */
 long fdinfo_value(int fd, const char *key);
+long fdinfo_value_of(pid_t pid, int fd, const char *key);
 
 #endif

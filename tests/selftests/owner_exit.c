@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A ring whose owner is gone, in the hands of another process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@
 
 #define LEAVE "l"
 #define EXECUTE "e"
-#define EXECUTE_HOLDING "h"	/* a descriptor of the ring stays open */
+#define EXECUTE_HOLDING "h"	/* the descriptor of the ring stays open */
 
 /*
  * The owner hands its ring over with NOPS completions to be read. Then it leaves, or becomes
@@ -44,7 +45,7 @@ static int owner_main(void *arg)
 		return 3;
 	/* Give the other side time to begin waiting. */
 	usleep(5 * TICK_US);
-	if (byte == EXECUTE_HOLDING[0] && dup(ring.fd) < 0)
+	if (byte == EXECUTE_HOLDING[0] && fcntl(ring.fd, F_SETFD, 0))
 		return 4;
 	if (byte != LEAVE[0] && dup2(socket, STDIN_FILENO) == STDIN_FILENO)
 		return execl("/bin/sh", "sh", "-c", "read line", NULL);

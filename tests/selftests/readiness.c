@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -256,15 +255,18 @@ static void expect_all_written(struct __test_metadata *_metadata, enum twin_targ
 		ssize_t n;
 
 		ASSERT_EQ(1, poll(&readable, 1, patience(SOON))) {
-			TH_LOG("%s, opcode %u: nothing more after %zu bytes, %u completions",
-			       targets[target].name, opcode, done, ring_ready(&ring));
+			TH_LOG("%s, opcode %u: nothing more after %zu bytes", targets[target].name,
+			       opcode, done);
+			TH_LOG("%u completions, result %d, flags %#x", ring_ready(&ring),
+			       ring_cqe(&ring, 0)->res, ring_cqe(&ring, 0)->flags);
 		}
 		n = read(ends.peer, copy + done, PIECE);
 		ASSERT_LT(0, n);
 		/* Half a stream is more than fits in. */
 		ASSERT_TRUE(done >= LARGE / 2 || !ring_ready(&ring)) {
-			TH_LOG("%s, opcode %u: result %d after %zu bytes", targets[target].name,
-			       opcode, ring_cqe(&ring, 0)->res, done);
+			TH_LOG("%s, opcode %u: result %d, flags %#x after %zu bytes",
+			       targets[target].name, opcode, ring_cqe(&ring, 0)->res,
+			       ring_cqe(&ring, 0)->flags, done);
 		}
 		done += n;
 	}
@@ -332,6 +334,26 @@ TEST(read_and_write_of_one_file)
 	ring_close(&ring);
 }
 
+/* Open for both, it has a queue for those who read and one for those who write. */
+TEST(fifo_that_is_full)
+{
+	struct source fifo;
+	struct ring ring;
+	size_t filled;
+
+	ASSERT_TRUE(source_open(&fifo, SOURCE_FIFO));
+	filled = stream_fill(fifo.feeder);
+	ASSERT_LT(0, filled);
+	ASSERT_EQ(0, ring_open_with_few_workers(&ring));
+	submit(_metadata, &ring, sqe_rw(IO_RING_OP_WRITE, fifo.feeder, "x", 1, 0), 0);
+	sleep_ms(A_WHILE);
+	EXPECT_EQ(0, ring_ready(&ring));
+	EXPECT_EQ(filled + 1, stream_drain(fifo.reader, filled + 1));
+	expect_one(_metadata, &ring, 1);
+	ring_close(&ring);
+	source_close(&fifo);
+}
+
 TEST(eventfd_that_is_full)
 {
 	const __u64 most = ~0ULL - 1, one = 1;
@@ -352,76 +374,6 @@ TEST(eventfd_that_is_full)
 	EXPECT_EQ(one, value);
 	ring_close(&ring);
 	close(fd);
-}
-
-#define PIPES 4
-#define FEEDERS 2
-#define PER_FEEDER 3000
-#define ARMED 16		/* READs under way at a time */
-
-struct feeder {
-	pthread_t thread;
-	const int *writers;
-	unsigned int random;
-};
-
-static void *feed(void *arg)
-{
-	struct feeder *feeder = arg;
-
-	for (unsigned int i = 0; i < PER_FEEDER; i++) {
-		if (write(feeder->writers[rand_r(&feeder->random) % PIPES], "x", 1) != 1)
-			break;
-		if (rand_r(&feeder->random) % 8 == 0)
-			usleep(rand_r(&feeder->random) % 100);
-	}
-	return NULL;
-}
-
-/* Several READs of each of a few pipes, into which others write: every byte arrives. */
-TEST(nothing_is_lost)
-{
-	int readers[PIPES], writers[PIPES];
-	struct feeder feeders[FEEDERS];
-	char buffers[ARMED][3];
-	struct io_ring_cqe cqe;
-	unsigned int bytes = 0;
-	struct ring ring;
-	int ends[2];
-
-	for (size_t i = 0; i < PIPES; i++) {
-		ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-		readers[i] = ends[0];
-		writers[i] = ends[1];
-	}
-	ASSERT_EQ(0, ring_open_with_few_workers(&ring));
-	for (size_t i = 0; i < FEEDERS; i++) {
-		feeders[i] = (struct feeder) { .writers = writers, .random = i + 1 };
-		ASSERT_EQ(0, pthread_create(&feeders[i].thread, NULL, feed, &feeders[i]));
-	}
-	for (unsigned int i = 0; i < ARMED; i++)
-		submit(_metadata, &ring, sqe_rw(IO_RING_OP_READ, readers[i % PIPES], buffers[i], 3,
-						0), i);
-	while (bytes < FEEDERS * PER_FEEDER) {
-		ASSERT_TRUE(await_completions(&ring, 1, SOON)) {
-			TH_LOG("%u bytes of %u", bytes, FEEDERS * PER_FEEDER);
-		}
-		while (ring_pop(&ring, &cqe)) {
-			unsigned int i = cqe.user_data;
-
-			ASSERT_LT(0, cqe.res);
-			bytes += cqe.res;
-			submit(_metadata, &ring, sqe_rw(IO_RING_OP_READ, readers[i % PIPES],
-							buffers[i], 3, 0), i);
-		}
-	}
-	for (size_t i = 0; i < FEEDERS; i++)
-		ASSERT_EQ(0, pthread_join(feeders[i].thread, NULL));
-	sleep_ms(A_WHILE);
-	EXPECT_EQ(0, ring_ready(&ring));
-	EXPECT_EQ(FEEDERS * PER_FEEDER, bytes);
-	EXPECT_EQ(ARMED, fdinfo_value(ring.fd, "in_flight"));
-	ring_close(&ring);
 }
 
 TEST_HARNESS_MAIN

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A ring that belongs to one process after another (IO_RING_SETUP_REBIND): who may submit when. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -346,10 +347,11 @@ static void __attribute__((constructor)) submit_by_kept_descriptor(void)
 
 static int becomes_itself(void *arg)
 {
+	int fd = ((struct ring *)arg)->fd;
 	char number[16];
 
-	snprintf(number, sizeof(number), "%d", dup(((struct ring *)arg)->fd));
-	if (try_submit(arg) || setenv(KEPT, number, 1))
+	snprintf(number, sizeof(number), "%d", fd);
+	if (try_submit(arg) || fcntl(fd, F_SETFD, 0) || setenv(KEPT, number, 1))
 		return 200;
 	execl("/proc/self/exe", "rebind", NULL);
 	return 201;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <kselftest_harness.h>
@@ -18,7 +19,7 @@
 
 #define READS 3
 #define GENERATIONS 40
-#define SLOWLY 800	/* milliseconds, much longer than it takes to change places */
+#define SLOWLY 2000	/* milliseconds, much longer than it takes to change places */
 
 /* What actors share with the test. */
 static struct shared {
@@ -137,6 +138,29 @@ TEST_F(leave, waits_work_again_with_the_next)
 	EXPECT_EQ(0, actor_answer(&self->other));
 }
 
+static int let_go(struct ring *ring)
+{
+	ring_close(ring);
+	return 0;
+}
+
+static int wait_for_many(struct ring *ring)
+{
+	return ring_enter(ring, 0, ~0U);
+}
+
+/* Nobody has seen it leave before. */
+TEST_F(leave, the_next_tells_those_who_wait)
+{
+	ASSERT_EQ(1, actor_ask(&self->owner, submit_nop));
+	ASSERT_TRUE(actor_tell(&self->other, wait_for_many));
+	ASSERT_EQ(0, actor_ask(&self->owner, let_go));
+	actor_end(&self->owner);
+	sleep_ms(A_WHILE);
+	ASSERT_EQ(1, submit_nop(&self->ring));
+	EXPECT_EQ(-EOWNERDEAD, actor_answer(&self->other));
+}
+
 TEST_F(leave, hangs_up_until_there_is_another)
 {
 	struct pollfd pollfd = { .fd = self->ring.fd };
@@ -218,7 +242,7 @@ TEST_F(leave, device_finishes_later)
 {
 	struct io_ring_cqe cqe;
 
-	shared.disk = slow_disk_open(patience(SLOWLY) * 1000000);
+	shared.disk = slow_disk_open(SLOWLY * 1000000ULL);
 	ASSERT_LE(0, shared.disk);
 	actor_end(&self->owner);
 	ASSERT_TRUE(actor_start(&self->owner, &self->ring));
@@ -235,6 +259,61 @@ TEST_F(leave, device_finishes_later)
 	EXPECT_EQ(0, fdinfo_value(self->ring.fd, "in_flight"));
 	actor_end(&self->owner);
 	slow_disk_close(shared.disk);
+}
+
+/* Leaves a worker behind that no signal interrupts. */
+static int sync_slowly(struct ring *ring)
+{
+	char path[32];
+	struct io_ring_sqe sqe;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", shared.disk);
+	sqe = sqe_fsync(open(path, O_WRONLY | O_CLOEXEC), 0, 0, 0);
+	if (pwrite(sqe.fd, path, sizeof(path), 0) != sizeof(path))
+		return -errno;
+	sqe.user_data = 99;
+	ring_push(ring, &sqe);
+	return ring_enter(ring, 1, 0);
+}
+
+TEST(worker_finishes_later)
+{
+	struct pollfd pollfd = { .events = POLLHUP };
+	struct io_ring_cqe cqe;
+	struct actor owner;
+	struct ring ring;
+
+	for (size_t i = 0; i < READS; i++)
+		ASSERT_EQ(0, pipe2(shared.pipes[i], O_CLOEXEC));
+	shared.disk = slow_disk_open(SLOWLY * 1000000ULL);
+	ASSERT_LE(0, shared.disk);
+	ASSERT_EQ(0, ring_open(&ring, 8, IO_RING_SETUP_REBIND));
+	ASSERT_TRUE(actor_start(&owner, &ring));
+	ASSERT_EQ(1, actor_ask(&owner, sync_slowly));
+	/* Let the worker begin. */
+	sleep_ms(A_WHILE);
+	ASSERT_EQ(0, kill(owner.pid, SIGKILL));
+	pollfd.fd = ring.fd;
+	ASSERT_EQ(1, poll(&pollfd, 1, patience(SOON)));
+	ASSERT_EQ(READS, block_reads(&ring));
+	EXPECT_EQ(READS + 1, fdinfo_value(ring.fd, "in_flight"));
+	EXPECT_EQ(1, worker_count(owner.pid));
+
+	EXPECT_EQ(0, ring_enter(&ring, 0, 1));
+	ASSERT_TRUE(ring_pop(&ring, &cqe));
+	EXPECT_EQ(99, cqe.user_data);
+	EXPECT_EQ(0, cqe.res);
+	EXPECT_TRUE(await_workers(owner.pid, 0, SOON));
+
+	/* Its end is none of the next one's requests. */
+	sleep_ms(A_WHILE);
+	EXPECT_EQ(0, ring_ready(&ring));
+	ASSERT_TRUE(feed());
+	EXPECT_EQ(0, check_reads(&ring));
+	actor_end(&owner);
+	ring_close(&ring);
+	slow_disk_close(shared.disk);
+	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
 static bool run_on(int cpu)

@@ -30,13 +30,15 @@ static int set(const char *attribute, __u64 value)
 	return err;
 }
 
-static int configure(__u64 delay)
+static int configure(__u64 delay, enum slow_disk_kind kind)
 {
 	const struct {
 		const char *attribute;
 		__u64 value;
 	} settings[] = {
-		{ "size", 16 }, { "blocksize", SLOW_DISK_BLOCK }, { "memory_backed", 0 },
+		{ "size", SLOW_DISK_MB },
+		{ "blocksize", kind == SLOW_DISK_STORES ? 512 : SLOW_DISK_BLOCK },
+		{ "memory_backed", kind == SLOW_DISK_STORES },
 		{ "irqmode", 2 }, { "completion_nsec", delay }, { "power", 1 }, { NULL, 0 },
 	};
 	int err = 0;
@@ -46,35 +48,45 @@ static int configure(__u64 delay)
 	return err;
 }
 
-static void destroy(void)
+void slow_disk_destroy(void)
 {
 	set("power", 0);
 	rmdir(DIR);
 }
 
-int slow_disk_open(__u64 delay)
+int slow_disk_make(__u64 delay, enum slow_disk_kind kind)
 {
-	int err, fd;
+	int err;
 
 	if (mount("configfs", CONFIG, "configfs", 0, NULL) && errno != EBUSY)
 		return -errno;
 	/* A test that was killed may have left one. */
-	destroy();
+	slow_disk_destroy();
 	if (mkdir(DIR, 0700))
 		return -errno;
-	err = configure(delay);
-	if (!err) {
-		fd = open("/dev/" NAME, O_RDONLY | O_DIRECT | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-		err = -errno;
-	}
-	destroy();
+	err = configure(delay, kind);
+	if (err)
+		slow_disk_destroy();
+	return err;
+}
+
+int slow_disk_open(__u64 delay)
+{
+	int err = slow_disk_make(delay, SLOW_DISK_FORGETS);
+	int fd;
+
+	if (err)
+		return err;
+	fd = open(SLOW_DISK, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	err = -errno;
+	slow_disk_destroy();
 	return err;
 }
 
 void slow_disk_close(int fd)
 {
 	close(fd);
-	destroy();
+	slow_disk_destroy();
 }

@@ -5,13 +5,20 @@
 
 #include <linux/types.h>
 
+#define SLOW_DISK "/dev/slow_disk"
+#define SLOW_DISK_MB 16
 #define SLOW_DISK_BLOCK 4096
 
-/*
- * Makes the disk and opens it for reading with O_DIRECT. Each transfer takes
- * that many nanoseconds, several at the same time. The result is a descriptor
- * or -errno.
- */
+enum slow_disk_kind {
+	SLOW_DISK_FORGETS,	/* what is written; blocks of SLOW_DISK_BLOCK bytes */
+	SLOW_DISK_STORES,	/* blocks of 512 bytes */
+};
+
+/* Each transfer takes so many nanoseconds, several at the same time. The result is -errno. */
+int slow_disk_make(__u64 delay, enum slow_disk_kind kind);
+void slow_disk_destroy(void);
+
+/* Makes a disk that forgets, and opens it for reading with O_DIRECT: a descriptor or -errno. */
 int slow_disk_open(__u64 delay);
 void slow_disk_close(int fd);
 

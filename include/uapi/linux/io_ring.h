@@ -435,7 +435,8 @@ struct io_ring_setup {
  *
  * Returns how many entries were taken, those counted in "dropped" included, or
  * -1 with errno if none was taken because of an error: EINVAL (@error_field),
- * EFAULT, EPERM (another process's ring, or the caller's credentials are no
+ * EFAULT, ENOMEM (with IO_RING_SETUP_REBIND, when the ring gets a new process),
+ * EPERM (another process's ring, or the caller's credentials are no
  * longer those of the ring; waiting alone is allowed to all who hold the
  * descriptor), EBUSY (every request slot is in use: read completions first),
  * EOVERFLOW (the program wrote a head or tail that is out of range), EINTR (a

@@ -4,8 +4,7 @@
 
 use super::{
     is_restart,
-    Direction,
-    INTERRUPTED, //
+    Direction, //
 };
 use crate::abstractions::helpers;
 use core::mem::ManuallyDrop;
@@ -89,21 +88,27 @@ impl OpenFile {
         self.0.as_ptr()
     }
 
-    pub(super) fn is(&self, modes: c_int) -> bool {
+    /// What the file is like: `IO_RING_FILE_*`.
+    #[inline]
+    pub(super) fn modes(&self) -> c_int {
         // SAFETY: The file is alive.
-        unsafe { helpers::io_ring_file_modes(self.as_ptr()) & modes == modes }
+        unsafe { helpers::io_ring_file_modes(self.as_ptr()) }
+    }
+
+    /// Whether [`OpenFile::sync`] does anything but fail with `EINVAL`.
+    pub(crate) fn can_sync(&self) -> bool {
+        self.modes() & helpers::IO_RING_FILE_SYNCS != 0
     }
 
     /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
     ///
-    /// Answers what the file system answers: 0 or a negative errno.
-    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> isize {
+    /// Answers what the file system answers: 0 or a negative errno; `None` if a signal came first and a
+    /// system call would be restarted.
+    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> Option<isize> {
         let data_only = c_int::from(data_only);
         // SAFETY: The file is alive.
         let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        match ret as isize {
-            result if is_restart(result) => INTERRUPTED,
-            result => result,
-        }
+        let result = ret as isize;
+        (!is_restart(result)).then_some(result)
     }
 }

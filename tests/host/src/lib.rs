@@ -15,6 +15,7 @@ mod ring;
 mod header;
 mod index;
 mod layout;
+mod line;
 mod protocol;
 mod queue;
 mod rules;
