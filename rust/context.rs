@@ -20,6 +20,9 @@
 //!
 //! A later one may be taken while an earlier one is held, never the other way round.
 
+mod fdinfo;
+mod registered;
+
 use crate::{
     abi,
     abstractions::{
@@ -57,7 +60,6 @@ use crate::{
         Counted,
         Driver, //
     },
-    files::Change,
     op::cancel::Cancel,
     request::{
         Away,
@@ -84,7 +86,6 @@ use crate::{
         Submitted,
         Submitter, //
     },
-    tags::TagNotes,
     wait::{
         self,
         terms::Terms, //
@@ -94,8 +95,6 @@ use crate::{
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
-    seq_file::SeqFile,
-    seq_print,
     sync::{
         atomic::{
             Atomic,
@@ -332,70 +331,6 @@ impl Context {
         })
     }
 
-    /// Whether the caller may register.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`, `EINTR`.
-    pub(crate) fn check_owner(&self) -> Result {
-        self.act(|_, _| Ok(()))
-    }
-
-    /// Makes the table of registered files of a new ring, if there is to be one.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn fill_files(&self, files: Option<KVVec<Change>>) -> Result {
-        match files {
-            Some(changes) => self.submitting.lock()?.submitter.files.fill(changes),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the table of registered files. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`, `EINTR`, `EBUSY` (there is one), `ENOMEM`.
-    pub(crate) fn register_files(&self, changes: KVVec<Change>) -> Result {
-        self.act(|submitter, _| submitter.files.fill(changes))
-    }
-
-    /// Changes registered files from number `first` on. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`, `EINTR`, `EINVAL` (there are not so many), `EBUSY` (no slots for the completions of
-    /// tags), `ENOMEM`.
-    pub(crate) fn update_files(&self, first: usize, changes: KVVec<Change>) -> Result {
-        self.act(|submitter, _| {
-            let count = submitter.files.tags_of(first, &changes)?;
-            let mut notes = TagNotes::reserve(&self.pool, count)?;
-            submitter
-                .files
-                .update(first, changes, |retired| notes.retire(retired));
-            Ok(())
-        })
-    }
-
-    /// Takes the table of registered files away. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`, `EINTR`, `ENXIO` (there is none), `EBUSY` (no slots for the completions of tags),
-    /// `ENOMEM`.
-    pub(crate) fn unregister_files(&self) -> Result {
-        self.act(|submitter, _| {
-            if submitter.files.len() == 0 {
-                return Err(ENXIO);
-            }
-            let mut notes = TagNotes::reserve(&self.pool, submitter.files.tags())?;
-            submitter.files.clear(|retired| notes.retire(retired));
-            Ok(())
-        })
-    }
-
     /// Maps a part of the ring memory.
     ///
     /// # Errors
@@ -446,15 +381,6 @@ impl Context {
         }
     }
 
-    /// Lets go of the registered files: their process has left. Process context; sleeps.
-    fn forget_files(&self) {
-        // A signal may only keep this from waiting for another thread, which is leaving as well; then
-        // the end of the ring does it, or the next process.
-        if let Ok(mut submitting) = self.submitting.lock() {
-            submitting.submitter.files.forget();
-        }
-    }
-
     /// An address space ends in which the ring is mapped. If it is that of the process of the ring,
     /// those who wait are told: a descriptor that survives the execution of another program is not
     /// closed.
@@ -486,50 +412,6 @@ impl Context {
             this.counted.driver().counters.teardowns.add(1);
             completion::when_idle(&this.clone().pool, this);
         }
-    }
-
-    /// Lines for `/proc/PID/fdinfo/FD`.
-    pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
-        let inside = self.pool.lock();
-        let posted = inside.state.posted();
-        let overflow = inside.state.overflow();
-        let parked = inside.state.parked();
-        drop(inside);
-        let submitted = self.submitted.load(Relaxed);
-        let dropped = self.sq_dropped.load(Relaxed);
-        // The two counters are not read at the same moment, so the difference may be off, but not
-        // below 0.
-        let in_flight = submitted
-            .saturating_sub(u64::from(dropped))
-            .saturating_sub(posted);
-
-        let (workers, user_workers) = self
-            .binding
-            .workers()
-            .map_or((0, 0), |workers| (workers.live(), workers.user().workers()));
-
-        let owner = self.binding.pid(self.pool.shared());
-        seq_print!(out, "io_ring-owner:\t{}\n", owner);
-        seq_print!(out, "io_ring-sq_entries:\t{}\n", self.layout.entries.get());
-        seq_print!(
-            out,
-            "io_ring-cq_entries:\t{}\n",
-            self.layout.cq_entries.get()
-        );
-        seq_print!(out, "io_ring-requests:\t{}\n", self.pool.len());
-        seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
-        seq_print!(out, "io_ring-submitted:\t{}\n", submitted);
-        seq_print!(out, "io_ring-completed:\t{}\n", posted);
-        seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
-        seq_print!(out, "io_ring-parked:\t{}\n", parked);
-        seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
-        let armed = self.pool.shared().away.watch.armed();
-        seq_print!(out, "io_ring-armed:\t{}\n", armed);
-        seq_print!(out, "io_ring-workers:\t{}\n", workers);
-        let max_workers = self.binding.max_workers();
-        seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);
-        seq_print!(out, "io_ring-user_workers:\t{}\n", user_workers);
-        seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
     }
 }
 

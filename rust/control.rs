@@ -139,7 +139,7 @@ struct Failure {
 impl Failure {
     fn field(offset: usize) -> Self {
         Self {
-            // Offsets in a structure of 136 bytes.
+            // Offsets in a structure of 152 bytes.
             field: u32::try_from(offset).unwrap_or(abi::NO_FIELD),
             ..Self::from(EINVAL)
         }

@@ -116,8 +116,8 @@ impl FileTable {
     #[inline]
     fn registered(&self, number: i32) -> Option<FileArgument<'_>> {
         let number = u32::try_from(number).ok()?;
-        // CAST: At most `MAX_FILES`.
-        let number = nospec::checked_index(number, self.places.len() as u32)?;
+        let size = u32::try_from(self.places.len()).ok()?;
+        let number = nospec::checked_index(number, size)?;
         let place = self.places.get(number as usize)?;
         Some(FileArgument::Lent(place.file.as_ref()?.shared()))
     }

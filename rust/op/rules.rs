@@ -235,12 +235,27 @@ pub(crate) const READ: Rule =
 pub(crate) const WRITE: Rule =
     Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 
+/// All of them, in the order of their opcodes.
+#[rustfmt::skip]
+const RULES: [&Rule; 7] = [
+    &NOP,
+    &READV,
+    &WRITEV,
+    &FSYNC,
+    &CANCEL,
+    &READ,
+    &WRITE,
+];
+
 /// One more than the highest opcode.
-pub(crate) const OPS_MAX: u8 = abi::OP_WRITE + 1;
+pub(crate) const OPS_MAX: u8 = {
+    let [.., last] = RULES;
+    last.info.opcode + 1
+};
 
 /// What QUERY says of `opcode`.
 pub(crate) fn info(opcode: u8) -> abi::OpInfo {
-    [NOP, READV, WRITEV, FSYNC, CANCEL, READ, WRITE]
+    RULES
         .iter()
         .map(|rule| rule.info)
         .find(|info| info.opcode == opcode)

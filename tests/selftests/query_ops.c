@@ -28,6 +28,7 @@ static const struct field {
 
 #define FIELDS (ARRAY_SIZE(fields) - 1)
 
+#define FLAGS (&fields[1])
 #define OP_FLAGS (&fields[7])
 
 /* What requests work on. */
@@ -74,6 +75,20 @@ static const __u8 listed[] = {
 	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
 };
+
+static __u8 sqe_flags_of(unsigned int opcode)
+{
+	switch (opcode) {
+	case IO_RING_OP_READV:
+	case IO_RING_OP_WRITEV:
+	case IO_RING_OP_FSYNC:
+	case IO_RING_OP_READ:
+	case IO_RING_OP_WRITE:
+		return IO_RING_SQE_FIXED_FILE;
+	default:
+		return 0;
+	}
+}
 
 static bool is_listed(unsigned int opcode)
 {
@@ -137,7 +152,9 @@ TEST_F(ops, are_those_that_are_listed)
 		EXPECT_EQ(is_listed(opcode) ? IO_RING_OP_SUPPORTED : 0, info->flags) {
 			TH_LOG("opcode %u", opcode);
 		}
-		EXPECT_EQ(0, info->sqe_flags);
+		EXPECT_EQ(sqe_flags_of(opcode), info->sqe_flags) {
+			TH_LOG("opcode %u", opcode);
+		}
 		EXPECT_EQ(0, info->resv);
 		if (!(info->flags & IO_RING_OP_SUPPORTED)) {
 			EXPECT_EQ(0, info->op_flags);
@@ -157,7 +174,8 @@ TEST_F(ops, have_tables_without_contradiction)
 		const struct io_ring_op_info *info = &self->info[listed[i]];
 
 		EXPECT_EQ(0xffULL, (info->fields >> user_data) & 0xff);
-		EXPECT_EQ(0, info->fields & (1ULL << offsetof(struct io_ring_sqe, flags)));
+		EXPECT_EQ(info->sqe_flags != 0,
+			  (info->fields >> offsetof(struct io_ring_sqe, flags)) & 1);
 		for (unsigned int byte = 0; byte < 4; byte++) {
 			bool has_bits = (info->op_flags >> 8 * byte) & 0xff;
 			bool may_differ = (info->fields >> (at + byte)) & 1;
@@ -219,6 +237,20 @@ TEST_F(ops, reject_each_bit_of_each_unused_field)
 				((unsigned char *)&sqe)[byte] |= 1U << bit % 8;
 				expect_rejected(_metadata, &self->bench, &sqe, &fields[f]);
 			}
+		}
+	}
+	EXPECT_TRUE(nothing_happened(&self->bench));
+}
+
+TEST_F(ops, reject_each_unknown_flag)
+{
+	for (size_t i = 0; i < sizeof(listed); i++) {
+		for (unsigned int bit = 0; bit < 8; bit++) {
+			struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
+
+			sqe.flags = 1U << bit;
+			if (!(self->info[listed[i]].sqe_flags & sqe.flags))
+				expect_rejected(_metadata, &self->bench, &sqe, FLAGS);
 		}
 	}
 	EXPECT_TRUE(nothing_happened(&self->bench));

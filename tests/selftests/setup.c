@@ -12,7 +12,7 @@
 #include "process.h"
 #include "ring.h"
 
-#define MIN_SIZE 136
+#define MIN_SIZE 152
 #define AT(member) offsetof(struct io_ring_setup, member)
 
 FIXTURE(setup)
@@ -47,12 +47,12 @@ static int setup_at(int control, void *arg)
 /* Fill what only the kernel writes with something else, to see that it does or does not. */
 static void soil_outputs(struct io_ring_setup *s)
 {
-	memset(&s->features, 0xa5, sizeof(*s) - AT(features));
+	memset(&s->features, 0xa5, AT(files) - AT(features));
 }
 
 static bool outputs_soiled(const struct io_ring_setup *s)
 {
-	return all_bytes(&s->features, sizeof(*s) - AT(features), 0xa5);
+	return all_bytes(&s->features, AT(files) - AT(features), 0xa5);
 }
 
 static void expect_invalid(struct __test_metadata *_metadata, int control,
@@ -158,6 +158,7 @@ TEST_F(setup, fields_that_must_be_zero)
 	} fields[] = {
 		{ "error_field", AT(error_field), 32 }, { "error_limit", AT(error_limit), 32 },
 		{ "limit_need", AT(limit_need), 64 }, { "limit_have", AT(limit_have), 64 },
+		{ "resv", AT(resv), 32 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {

@@ -464,8 +464,8 @@ struct io_ring_enter {
  * @size: In: sizeof(struct io_ring_register).
  * @opcode: In: an enum io_ring_register_op; an unknown one is EINVAL.
  * @flags: In: must be 0.
- * @error_field: Out, only on EINVAL: byte offset in this structure of the field
- *               to blame. In: must be 0.
+ * @error_field: Out, on failure: byte offset in this structure of the field to
+ *               blame, or IO_RING_NO_FIELD. In: must be 0.
  * @addr: In: user address of what the opcode needs.
  * @nr: In: number of elements at @addr.
  * @error_index: Out, on failure because of one of the elements: which. In: must

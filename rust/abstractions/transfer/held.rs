@@ -73,9 +73,10 @@ impl TransferFile {
     pub(super) fn new(file: FileArgument<'_>) -> Self {
         match file {
             FileArgument::Own(file) => Self::Held(HeldFile::Own(file)),
-            // SAFETY: A bitwise copy, never dropped: the reference stays with its owner.
             FileArgument::Lent(file) => {
-                Self::Lent(ManuallyDrop::new(unsafe { core::ptr::read(file) }))
+                // SAFETY: A bitwise copy, never dropped: the reference stays with its owner.
+                let copy = unsafe { core::ptr::read(file) };
+                Self::Lent(ManuallyDrop::new(copy))
             }
         }
     }

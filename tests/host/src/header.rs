@@ -37,21 +37,24 @@ macro_rules! constants {
 }
 
 fn constants() -> Vec<Constant> {
-    constants!(
+    let numbers = constants!(
         ABI_VERSION IOC_MAGIC QUERY SETUP ENTER REGISTER MAX_ENTRIES MAX_CQ_ENTRIES MAX_REQUESTS
         MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
         FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
+        CANCEL_FD_FIXED SQE_FIXED_FILE
         CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK CQE_PATH_SHIFT CQE_PATH_MASK
         PATH_INLINE PATH_POLLED PATH_WORKER PATH_DEVICE SQ_CQ_OVERFLOW
         SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND
         SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
-        REGISTER_QUIESCE
+        UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
         NO_FIELD LIMIT_NONE LIMIT_ENTRIES LIMIT_CQ_ENTRIES LIMIT_REQUESTS LIMIT_MEMORY
         LIMIT_DISABLED LIMIT_WORKERS
         OFF_REGION OFF_CQ_REGION OFF_SQES
-    )
-    .to_vec()
+    );
+    let negative = [("FILE_NONE", abi::FILE_NONE), ("FILE_KEEP", abi::FILE_KEEP)];
+    let negative = negative.map(|(name, value)| (name, i64::from(value) as u64));
+    [numbers.as_slice(), &negative].concat()
 }
 
 struct Field {
@@ -95,10 +98,12 @@ fn structures() -> Vec<Structure> {
             flags resv),
         structure!("setup", abi::Setup: size flags entries cq_entries requests error_field
             error_limit max_workers limit_need limit_have features region_size sqes_offset sqes_size
-            sq_off cq_off),
+            sq_off cq_off files nr_files resv),
         structure!("enter", abi::Enter: to_submit min_complete flags wait_error error_field clock
             timeout min_wait sigmask),
-        structure!("register", abi::Register: size opcode flags error_field addr nr resv),
+        structure!("register", abi::Register: size opcode flags error_field addr nr
+            error_index),
+        structure!("resources", abi::Resources: first resv data tags),
         structure!("quiesce", abi::Quiesce: timeout left resv),
         structure!("op_info", abi::OpInfo: opcode flags sqe_flags resv op_flags fields),
         structure!("query", abi::Query: size abi_version ops ops_len ops_max features setup_flags

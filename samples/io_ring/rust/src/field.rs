@@ -40,7 +40,8 @@ fields!(abi::Sqe: opcode flags ioprio fd off addr len op_flags user_data buf_ind
 
 #[cfg(feature = "std")]
 fields!(abi::Setup: size flags entries cq_entries requests error_field error_limit
-    max_workers limit_need limit_have features region_size sqes_offset sqes_size sq_off cq_off);
+    max_workers limit_need limit_have features region_size sqes_offset sqes_size sq_off cq_off
+    files nr_files resv);
 
 #[cfg(feature = "std")]
 fields!(abi::Enter: to_submit min_complete flags wait_error error_field clock timeout min_wait
@@ -51,7 +52,7 @@ fields!(abi::Query: size abi_version ops ops_len ops_max features setup_flags en
     max_entries max_cq_entries max_requests disabled error_field max_workers);
 
 #[cfg(feature = "std")]
-fields!(abi::Register: size opcode flags error_field addr nr resv);
+fields!(abi::Register: size opcode flags error_field addr nr error_index);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `/proc/PID/fdinfo/FD` says of a ring.
+
+#![forbid(unsafe_code)]
+
+use super::Context;
+use kernel::{
+    seq_file::SeqFile,
+    seq_print,
+    sync::atomic::Relaxed, //
+};
+
+impl Context {
+    /// Lines for `/proc/PID/fdinfo/FD`.
+    pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
+        let inside = self.pool.lock();
+        let posted = inside.state.posted();
+        let overflow = inside.state.overflow();
+        let parked = inside.state.parked();
+        drop(inside);
+        let submitted = self.submitted.load(Relaxed);
+        let dropped = self.sq_dropped.load(Relaxed);
+        // The two counters are not read at the same moment, so the difference may be off, but not
+        // below 0.
+        let in_flight = submitted
+            .saturating_sub(u64::from(dropped))
+            .saturating_sub(posted);
+
+        let (workers, user_workers) = self
+            .binding
+            .workers()
+            .map_or((0, 0), |workers| (workers.live(), workers.user().workers()));
+
+        let owner = self.binding.pid(self.pool.shared());
+        seq_print!(out, "io_ring-owner:\t{}\n", owner);
+        seq_print!(out, "io_ring-sq_entries:\t{}\n", self.layout.entries.get());
+        seq_print!(
+            out,
+            "io_ring-cq_entries:\t{}\n",
+            self.layout.cq_entries.get()
+        );
+        seq_print!(out, "io_ring-requests:\t{}\n", self.pool.len());
+        seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
+        seq_print!(out, "io_ring-submitted:\t{}\n", submitted);
+        seq_print!(out, "io_ring-completed:\t{}\n", posted);
+        seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
+        seq_print!(out, "io_ring-parked:\t{}\n", parked);
+        seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
+        let armed = self.pool.shared().away.watch.armed();
+        seq_print!(out, "io_ring-armed:\t{}\n", armed);
+        seq_print!(out, "io_ring-workers:\t{}\n", workers);
+        let max_workers = self.binding.max_workers();
+        seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);
+        seq_print!(out, "io_ring-user_workers:\t{}\n", user_workers);
+        seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
+    }
+}
