@@ -17,6 +17,11 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
+#[path = "abi/events.rs"]
+mod events;
+
+pub use events::*;
+
 /// Version of the ABI that this file describes.
 pub const ABI_VERSION: u32 = 1;
 

@@ -23,6 +23,7 @@ mod second_mapping;
 pub(crate) mod shared_file;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
+pub(crate) mod timer;
 pub(crate) mod transfer;
 pub(crate) mod user_struct;
 pub(crate) mod vma;

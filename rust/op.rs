@@ -13,8 +13,10 @@
 
 pub(crate) mod cancel;
 pub(crate) mod fsync;
+pub(crate) mod poll;
 pub(crate) mod read_write;
 pub(crate) mod rules;
+pub(crate) mod timeout;
 
 use crate::{
     abi,
@@ -36,7 +38,9 @@ use crate::{
 use cancel::Cancel;
 use fsync::Fsync;
 use kernel::prelude::*;
+use poll::Poll;
 use rules::Field;
+use timeout::Timeout;
 
 /// Why a submission entry is refused: the error, and the field to blame.
 #[derive(Clone, Copy)]
@@ -71,8 +75,22 @@ pub(crate) enum Op<'a> {
     Transfer(NewTransfer<'a>),
     /// FSYNC; of nothing, if the file cannot be synchronised.
     Fsync(Option<Fsync>),
-    /// CANCEL.
+    /// CANCEL, and other operations that cancel.
     Cancel(Cancel),
+    /// POLL_ADD.
+    Poll(Poll),
+    /// TIMEOUT.
+    Timeout(Timeout),
+    /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
+    Update(Update),
+}
+
+/// What a request changes about another one.
+pub(crate) enum Update {
+    /// That of a POLL_ADD.
+    Poll(poll::Changes),
+    /// That of a TIMEOUT.
+    Timeout(timeout::NewTime),
 }
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
@@ -107,16 +125,42 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
             rules::CANCEL.check(sqe)?;
             Cancel::prepare(sqe, files).map(Op::Cancel)
         }
+        abi::OP_POLL_ADD => {
+            rules::POLL_ADD.check(sqe)?;
+            Poll::prepare(sqe, files).map(Op::Poll)
+        }
+        abi::OP_POLL_REMOVE => {
+            rules::POLL_REMOVE.check(sqe)?;
+            Ok(match poll::Remove::prepare(sqe)? {
+                poll::Remove::Cancel(cancel) => Op::Cancel(cancel),
+                poll::Remove::Update(changes) => Op::Update(Update::Poll(changes)),
+            })
+        }
+        abi::OP_TIMEOUT => {
+            rules::TIMEOUT.check(sqe)?;
+            Timeout::prepare(sqe).map(Op::Timeout)
+        }
+        abi::OP_TIMEOUT_REMOVE => {
+            rules::TIMEOUT_REMOVE.check(sqe)?;
+            Ok(match timeout::Remove::prepare(sqe)? {
+                timeout::Remove::Cancel(cancel) => Op::Cancel(cancel),
+                timeout::Remove::Update(time) => Op::Update(Update::Timeout(time)),
+            })
+        }
         _ => Err(Field::OPCODE.into()),
     }
 }
 
-/// What is left to do of a request that would block.
+/// What is left to do of a request that would block, or what it waits for.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
     /// FSYNC.
     Fsync(Fsync),
+    /// POLL_ADD.
+    Poll(Poll),
+    /// TIMEOUT.
+    Timeout(Timeout),
 }
 
 /// What became of a request that was issued.
@@ -131,6 +175,12 @@ pub(crate) enum Issued<D: IoDomain> {
     WouldBlock(Slot<D>, Blocking),
     /// It is about other requests, which the submitter knows.
     Cancel(Slot<D>, Cancel),
+    /// It waits for its file.
+    Poll(Slot<D>, Poll),
+    /// It waits for its time.
+    Timeout(Slot<D>, Timeout),
+    /// It changes another request, which the submitter knows.
+    Update(Slot<D>, Update),
 }
 
 impl<D: IoDomain> From<Started<D>> for Issued<D> {
@@ -154,6 +204,9 @@ impl Op<'_> {
             Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
             Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Op::Poll(poll) => Issued::Poll(slot, poll),
+            Op::Timeout(timeout) => Issued::Timeout(slot, timeout),
+            Op::Update(update) => Issued::Update(slot, update),
         }
     }
 }
@@ -168,8 +221,9 @@ impl Blocking {
     /// The file that is held, if `slot` does not.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
-            Blocking::Transfer => None,
+            Blocking::Transfer | Blocking::Timeout(_) => None,
             Blocking::Fsync(fsync) => Some(fsync.file_id()),
+            Blocking::Poll(poll) => Some(poll.file_id()),
         }
     }
 
@@ -177,6 +231,8 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
+            Blocking::Poll(poll) => Issued::Poll(slot, poll),
+            Blocking::Timeout(timeout) => Issued::Timeout(slot, timeout),
             Blocking::Fsync(fsync) => match fsync.run() {
                 Some(result) => Issued::Done(slot, result),
                 None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),

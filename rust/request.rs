@@ -31,7 +31,14 @@ use crate::{
             Inside,
             Slot, //
         },
+        timer::{
+            TimerDomain,
+            Timers, //
+        },
+        transfer::OpenFile,
+        wait_queue::News,
         watch::{
+            Events,
             Opening,
             Watch, //
         },
@@ -39,13 +46,16 @@ use crate::{
     closer::Closer,
     op::{
         cancel::Tag,
+        timeout::Timeout,
         Blocking, //
     },
     ring::completion::{
         self,
         Completing,
-        CompletionQueue, //
+        CompletionQueue,
+        OnCount, //
     },
+    tally::Tally, //
 };
 use kernel::{
     prelude::*,
@@ -120,6 +130,14 @@ impl Request {
         self.came_back = false;
     }
 
+    /// The timeout that it is, while it waits.
+    pub(crate) fn timeout(&self) -> Option<&Timeout> {
+        match &self.blocking {
+            Some(Blocking::Timeout(timeout)) => Some(timeout),
+            _ => None,
+        }
+    }
+
     /// Notes the result: what the operation answered.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) {
@@ -140,6 +158,11 @@ pub(crate) struct Away {
     returned: Atomic<u64>,
     /// The process was being stopped when it should have made a thread.
     owes_threads: Atomic<bool>,
+    /// Those that wait for their time.
+    #[pin]
+    pub(crate) timers: Timers<Requests>,
+    /// Completions that some of them wait for.
+    pub(crate) tally: Tally,
 }
 
 impl Away {
@@ -151,6 +174,8 @@ impl Away {
                 handed: Atomic::new(0),
                 returned: Atomic::new(0),
                 owes_threads: Atomic::new(false),
+                timers <- Timers::new(),
+                tally: Tally::new(),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -182,6 +207,14 @@ impl Away {
     fn note_returned(&self, n: u64) {
         let returned = self.returned.load(Relaxed);
         self.returned.store(returned.wrapping_add(n), Relaxed);
+    }
+}
+
+impl OnCount for Away {
+    fn run(&self, came: u64) {
+        if self.tally.came(came) {
+            self.watch.attendants.wake(News::Readable);
+        }
     }
 }
 
@@ -255,8 +288,25 @@ impl IoDomain for Requests {
         request.came_back = false;
     }
 
+    fn polled(request: &Request) -> Option<(&OpenFile, Events)> {
+        match &request.blocking {
+            Some(Blocking::Poll(poll)) => Some(poll.readiness()),
+            _ => None,
+        }
+    }
+
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
+    }
+}
+
+impl TimerDomain for Requests {
+    fn timers(shared: &Shared) -> &Timers<Self> {
+        &shared.away.timers
+    }
+
+    fn rang(slot: Slot<Self>) {
+        cancel(slot, ETIME, Path::Polled);
     }
 }
 
@@ -274,8 +324,12 @@ pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
 pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
     slot.request.finished(result, path);
     let returned = u64::from(slot.request.came_back) + u64::from(path == Path::Device);
+    let is_timeout = slot.request.opcode == abi::OP_TIMEOUT;
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
+        if is_timeout {
+            inside.state.leave_out();
+        }
         completion::post(inside, slot);
         completion::publish(&shared.completion, inside);
     });
@@ -291,4 +345,27 @@ pub(crate) fn cancel(mut slot: Slot<Requests>, reason: Error, path: Path) {
         done
     };
     complete(slot, result, path);
+}
+
+/// Posts a completion of a request that goes on; answers whether there was room for it. Process context.
+pub(crate) fn post_more(slot: &Slot<Requests>, result: isize, path: Path) -> bool {
+    let mut cqe = abi::Cqe {
+        user_data: slot.request.cqe.user_data,
+        ..abi::Cqe::default()
+    };
+    cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
+    cqe.flags = path.flags() | abi::CQE_F_MORE;
+    slot.with_lock(|shared, inside| {
+        let has_room = completion::post_more(inside, cqe);
+        if has_room && slot.request.opcode == abi::OP_TIMEOUT {
+            inside.state.leave_out();
+        }
+        completion::publish(&shared.completion, inside);
+        has_room
+    })
+}
+
+/// Answers how many completions of the ring have come, and lets the workers know of each from now on.
+pub(crate) fn count(slot: &Slot<Requests>) -> u64 {
+    slot.with_lock(|shared, inside| completion::count(inside, shared.away.clone()))
 }

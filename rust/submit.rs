@@ -15,6 +15,7 @@ use crate::{
         plug,
         pool::{
             Chain,
+            Inside,
             Pool,
             Slot, //
         },
@@ -27,7 +28,8 @@ use crate::{
     },
     request::{
         Path,
-        Requests, //
+        Requests,
+        Shared, //
     },
     ring::{
         completion,
@@ -234,6 +236,23 @@ impl Submitter {
                     let (cancelled, interrupted) = workers.cancel(&what);
                     return self.finish(slot, what.result(cancelled, interrupted));
                 }
+                Issued::Poll(slot, poll) => {
+                    match workers.wait_for_events(slot, poll, Path::Inline) {
+                        Some((slot, result)) => Issued::Done(slot, result),
+                        None => return,
+                    }
+                }
+                Issued::Timeout(slot, timeout) => {
+                    if timeout.count().is_some() {
+                        // It does not count those that were there before it.
+                        slot.with_lock(|shared, inside| self.hand_in_finished(shared, inside));
+                    }
+                    match workers.wait_for_time(slot, timeout) {
+                        Some((slot, result)) => Issued::Done(slot, result),
+                        None => return,
+                    }
+                }
+                Issued::Update(slot, update) => Issued::Done(slot, workers.update(update)),
                 Issued::Done(slot, result) => return self.finish(slot, result),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
@@ -252,9 +271,13 @@ impl Submitter {
         while let Some(slot) = self.spare.pop() {
             inside.put(slot);
         }
+        self.hand_in_finished(pool.shared(), &mut inside);
+    }
+
+    fn hand_in_finished(&mut self, shared: &Shared, inside: &mut Inside<Requests>) {
         while let Some(slot) = self.finished.pop() {
-            completion::post(&mut inside, slot);
+            completion::post(inside, slot);
         }
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish(&shared.completion, inside);
     }
 }

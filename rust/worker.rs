@@ -42,6 +42,7 @@
 
 mod backlog;
 mod crew;
+mod events;
 mod thread;
 
 use self::crew::Crew;
@@ -168,9 +169,9 @@ impl Workers {
         self.live.load(Relaxed)
     }
 
-    /// How many requests wait until their file is ready.
+    /// How many requests wait for something that a thread has to see to when it comes.
     pub(crate) fn armed(&self) -> usize {
-        self.away.watch.armed()
+        (self.away.watch.armed()).saturating_add(self.away.timers.attended())
     }
 
     /// Lets a request wait until its file is ready. Gives it back if the file is.
@@ -239,7 +240,9 @@ impl Workers {
 
     /// Whether there is something for an idle thread. Any context.
     fn has_work(&self) -> bool {
-        self.away.watch.ready() != 0 || (self.due.load(Relaxed) != 0 && self.may_block())
+        self.away.watch.ready() != 0
+            || self.away.tally.is_due()
+            || (self.due.load(Relaxed) != 0 && self.may_block())
     }
 
     /// Makes threads until there are enough idle ones, or there may not be more; at least one if
@@ -331,7 +334,10 @@ impl Workers {
         reason: Error,
     ) -> (usize, usize) {
         let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
-        let watched = self.away.watch.take_matching(what.all, &matches);
+        let mut watched = self.away.watch.take_matching(what.all, &matches);
+        if what.all || watched.is_empty() {
+            watched.append(self.away.timers.take_matching(what.all, &matches));
+        }
         let queued = if what.all || watched.is_empty() {
             crew.backlog.take_matching(what)
         } else {

@@ -16,6 +16,7 @@ impl Context {
     pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
         let inside = self.pool.lock();
         let posted = inside.state.posted();
+        let answered = inside.state.answered();
         let overflow = inside.state.overflow();
         let parked = inside.state.parked();
         drop(inside);
@@ -25,7 +26,7 @@ impl Context {
         // below 0.
         let in_flight = submitted
             .saturating_sub(u64::from(dropped))
-            .saturating_sub(posted);
+            .saturating_sub(answered);
 
         let (workers, user_workers) = self
             .binding
@@ -49,6 +50,8 @@ impl Context {
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
+        let timers = self.pool.shared().away.timers.armed();
+        seq_print!(out, "io_ring-timers:\t{}\n", timers);
         seq_print!(out, "io_ring-workers:\t{}\n", workers);
         let max_workers = self.binding.max_workers();
         seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);

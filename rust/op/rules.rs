@@ -198,6 +198,9 @@ impl Rule {
 /// nothing polls for completions. Which of them a file supports is the file's business.
 const RW_FLAGS: u32 = 0x1fe;
 
+/// The events of `include/uapi/asm-generic/poll.h`, and `EPOLLET`.
+const POLL_EVENTS: u32 = 0x27ff | 1 << 31;
+
 const READ_WRITE: [Field; 6] = [
     Field::IOPRIO,
     Field::FD,
@@ -222,6 +225,31 @@ pub(crate) const FSYNC: Rule = Rule::new(
     abi::FSYNC_DATASYNC,
 )
 .with_flags(abi::SQE_FIXED_FILE);
+/// The rule of POLL_ADD.
+pub(crate) const POLL_ADD: Rule = Rule::new(
+    abi::OP_POLL_ADD,
+    &[Field::FD, Field::LEN, Field::OP_FLAGS],
+    POLL_EVENTS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// The rule of POLL_REMOVE.
+pub(crate) const POLL_REMOVE: Rule = Rule::new(
+    abi::OP_POLL_REMOVE,
+    &[Field::OFF, Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    POLL_EVENTS,
+);
+/// The rule of TIMEOUT.
+pub(crate) const TIMEOUT: Rule = Rule::new(
+    abi::OP_TIMEOUT,
+    &[Field::OFF, Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    abi::TIMEOUT_FLAGS,
+);
+/// The rule of TIMEOUT_REMOVE.
+pub(crate) const TIMEOUT_REMOVE: Rule = Rule::new(
+    abi::OP_TIMEOUT_REMOVE,
+    &[Field::OFF, Field::ADDR, Field::OP_FLAGS],
+    abi::TIMEOUT_UPDATE | abi::TIMEOUT_ABS,
+);
 /// The rule of CANCEL.
 pub(crate) const CANCEL: Rule = Rule::new(
     abi::OP_CANCEL,
@@ -237,11 +265,15 @@ pub(crate) const WRITE: Rule =
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 7] = [
+const RULES: [&Rule; 11] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
+    &POLL_ADD,
+    &POLL_REMOVE,
+    &TIMEOUT,
+    &TIMEOUT_REMOVE,
     &CANCEL,
     &READ,
     &WRITE,

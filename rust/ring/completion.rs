@@ -8,6 +8,17 @@
 
 #![forbid(unsafe_code)]
 
+mod observers;
+
+pub(crate) use observers::{
+    count,
+    when_idle,
+    OnCount,
+    OnIdle, //
+};
+
+use observers::Observers;
+
 use crate::{
     abi,
     abstractions::{
@@ -66,12 +77,6 @@ pub(crate) trait Completing: Domain<Locked = CompletionQueue<Self>> {
     fn cqe(item: &Self::Item) -> abi::Cqe;
 }
 
-/// What to do when the last request has finished; see [`when_idle`].
-pub(crate) trait OnIdle: Send + Sync {
-    /// Does it. Any context, with the lock of the ring's pool held.
-    fn run(self: Arc<Self>);
-}
-
 /// The completion queue, seen by those who add to it. Guarded by the lock of the ring's pool.
 pub(crate) struct CompletionQueue<D: Completing> {
     capacity: Capacity,
@@ -83,7 +88,11 @@ pub(crate) struct CompletionQueue<D: Completing> {
     parked_now: u32,
     overflow: u32,
     posted: u64,
-    on_idle: Option<Arc<dyn OnIdle>>,
+    /// How many of them were not the last of their request.
+    more: u64,
+    /// How many completions [`CompletionQueue::came`] leaves out.
+    left_out: u64,
+    observers: Observers,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
     tail_word: SharedWord,
@@ -106,7 +115,9 @@ impl<D: Completing> CompletionQueue<D> {
             parked_now: 0,
             overflow: 0,
             posted: 0,
-            on_idle: None,
+            more: 0,
+            left_out: 0,
+            observers: Observers::NONE,
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
@@ -164,6 +175,11 @@ impl<D: Completing> CompletionQueue<D> {
             self.flags_word.store_release(0);
         }
         Some(slot)
+    }
+
+    /// How many requests have completed that the program has been told of so far.
+    pub(crate) fn answered(&self) -> u64 {
+        self.posted.wrapping_sub(self.more)
     }
 
     /// How many completions wait for room.
@@ -382,6 +398,20 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     }
 }
 
+/// Adds a completion of a request that goes on, if there is room and none is parked; answers whether it
+/// did. [`publish`] makes it known.
+pub(crate) fn post_more<D: Completing>(inside: &mut Inside<D>, cqe: abi::Cqe) -> bool {
+    if !inside.state.parked.is_empty() {
+        unpark(inside, MOVE_ON_POST);
+    }
+    let has_place = inside.state.parked.is_empty() && inside.state.has_room();
+    if has_place {
+        inside.state.push(cqe);
+        inside.state.more = inside.state.more.wrapping_add(1);
+    }
+    has_place
+}
+
 /// Moves up to `most` parked completions to the queue, if there is room, and answers whether it
 /// moved any. [`publish`] makes them known.
 #[cold]
@@ -407,10 +437,8 @@ pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     shared.parked.store(queue.parked_now, Relaxed);
     shared.note_idle(inside);
     shared.waiters.wake_some(new);
-    if inside.state.on_idle.is_some() && shared.is_idle() {
-        if let Some(on_idle) = inside.state.on_idle.take() {
-            on_idle.run();
-        }
+    if inside.state.observers.are_there {
+        observers::tell(shared, inside);
     }
 }
 
@@ -431,14 +459,4 @@ pub(crate) fn discard_parked<D: Completing>(pool: &Pool<D>) {
 pub(crate) fn recall_one<D: Completing>(inside: &mut Inside<D>) -> bool {
     let slot = inside.state.unpark();
     slot.map(|slot| inside.put(slot)).is_some()
-}
-
-/// Runs `action` when the last request has finished; at once, and not in here, if that is now.
-///
-/// For a ring that nothing is submitted to any more. `action` may hold the pool: it is let go of
-/// before it runs.
-pub(crate) fn when_idle<D: Completing>(pool: &Pool<D>, action: Arc<dyn OnIdle>) {
-    let mut inside = pool.lock();
-    inside.state.on_idle = Some(action);
-    publish(D::completion(pool.shared()), &mut inside);
 }

@@ -6,6 +6,7 @@
 
 use super::{
     crew::End,
+    events,
     Workers, //
 };
 use crate::{
@@ -75,10 +76,13 @@ impl Workers {
         } else {
             Path::Polled
         };
-        let blocking = slot.request.blocking.take().filter(|_| may_block);
-        let mut issued = match blocking {
-            Some(blocking) => blocking.run(slot),
-            None => op::retry(slot),
+        let mut issued = match slot.request.blocking.take() {
+            Some(Blocking::Poll(poll)) => Issued::Poll(slot, poll),
+            Some(Blocking::Timeout(timeout)) if !may_block => {
+                return self.wait_on(me, events::go_on(slot, timeout));
+            }
+            Some(blocking) if may_block => blocking.run(slot),
+            _ => op::retry(slot),
         };
         loop {
             issued = match issued {
@@ -112,14 +116,24 @@ impl Workers {
                     self.done(me);
                     return;
                 }
+                Issued::Poll(slot, poll) => {
+                    return self.wait_on(me, events::ask(slot, poll, path));
+                }
+                Issued::Timeout(slot, timeout) => match self.wait_for_time(slot, timeout) {
+                    Some((slot, result)) => Issued::Done(slot, result),
+                    None => {
+                        self.done(me);
+                        return;
+                    }
+                },
                 // Only a submitter has one.
-                Issued::Cancel(slot, _) => Issued::Done(slot, 0),
+                Issued::Cancel(slot, _) | Issued::Update(slot, _) => Issued::Done(slot, 0),
             };
         }
     }
 
     /// A thread has done with its request.
-    fn done(&self, me: &WorkerThread<Self>) -> End {
+    pub(super) fn done(&self, me: &WorkerThread<Self>) -> End {
         let mut crew = self.crew.lock();
         let end = crew.end(me.number);
         self.note(&crew);
@@ -129,7 +143,7 @@ impl Workers {
     }
 
     /// A thread's request waits for its file once more.
-    fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
+    pub(super) fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
         let mut crew = self.crew.lock();
         let end = crew.end(me.number);
         self.note(&crew);
@@ -200,6 +214,7 @@ impl Workers {
 
 impl Work for Workers {
     fn work(&self, me: &WorkerThread<Self>) {
+        self.settle_counts();
         match self.take(me) {
             Some((slot, may_block)) => self.carry_on(me, slot, may_block),
             None => self.rest(me),
