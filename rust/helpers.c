@@ -360,7 +360,7 @@ void io_ring_timer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(struc
 	hrtimer_setup(timer, fn, clock, absolute ? HRTIMER_MODE_ABS : HRTIMER_MODE_REL);
 }
 
-/* Starts @timer at @time, as the current task's time namespace shows it, or after @time from now. */
+/* Starts @timer at @time, in the current task's time namespace, or after @time from now. */
 void io_ring_timer_start(struct hrtimer *timer, clockid_t clock, ktime_t time, bool absolute)
 {
 	if (absolute)

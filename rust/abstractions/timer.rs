@@ -254,10 +254,11 @@ impl<D: TimerDomain> Timers<D> {
 
     /// Notes that `slot` is not in the list any more.
     fn leave(&self, state: &mut State<D>, slot: &Slot<D>) {
-        // SAFETY: The caller holds the lock, as `state` shows.
-        let attended =
-            (slot.timer.as_ref()).is_some_and(|timer| unsafe { *timer.needs_attendant.get() });
-        state.attended = state.attended.wrapping_sub(usize::from(attended));
+        if let Some(timer) = &slot.timer {
+            // SAFETY: The caller holds the lock, as `state` shows.
+            let attended = unsafe { *timer.needs_attendant.get() };
+            state.attended = state.attended.wrapping_sub(usize::from(attended));
+        }
         self.note(state);
     }
 

@@ -199,7 +199,7 @@ impl Rule {
 const RW_FLAGS: u32 = 0x1fe;
 
 /// The events of `include/uapi/asm-generic/poll.h`, and `EPOLLET`.
-const POLL_EVENTS: u32 = 0x27ff | 1 << 31;
+const POLL_EVENTS: u32 = 0x27ff | (1 << 31);
 
 const READ_WRITE: [Field; 6] = [
     Field::IOPRIO,

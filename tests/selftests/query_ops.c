@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What QUERY says of each operation, held against what the ring does with it. */
 #include <errno.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include <kselftest_harness.h>
@@ -37,7 +39,12 @@ struct bench {
 	int file;
 	unsigned char buffer[64];
 	struct iovec iov;
+	void *zeros;		/* wherever an address differs in one of its lower 25 bits */
 };
+
+/* Nothing else is near. */
+#define ZEROS ((void *)0x200000000000)
+#define ZEROS_LEN (32UL << 20)
 
 FIXTURE(ops)
 {
@@ -63,17 +70,23 @@ FIXTURE_SETUP(ops)
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+	self->bench.zeros = mmap(ZEROS, ZEROS_LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
+				 MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT_EQ(ZEROS, self->bench.zeros);
 }
 
 FIXTURE_TEARDOWN(ops)
 {
 	ring_close(&self->bench.ring);
 	close(self->bench.file);
+	munmap(self->bench.zeros, ZEROS_LEN);
 }
 
 static const __u8 listed[] = {
 	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
+	IO_RING_OP_POLL_ADD, IO_RING_OP_POLL_REMOVE,
+	IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE,
 };
 
 static __u8 sqe_flags_of(unsigned int opcode)
@@ -82,6 +95,7 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_READV:
 	case IO_RING_OP_WRITEV:
 	case IO_RING_OP_FSYNC:
+	case IO_RING_OP_POLL_ADD:
 	case IO_RING_OP_READ:
 	case IO_RING_OP_WRITE:
 		return IO_RING_SQE_FIXED_FILE;
@@ -110,11 +124,51 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 	} else if (opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV) {
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
+	} else if (opcode == IO_RING_OP_POLL_ADD) {
+		sqe.op_flags = POLLIN;
+	} else if (opcode == IO_RING_OP_POLL_REMOVE) {
+		sqe.fd = 0;
+		sqe.len = IO_RING_POLL_UPDATE_USER_DATA;
+	} else if (opcode == IO_RING_OP_TIMEOUT) {
+		sqe.fd = 0;
+		sqe.addr = (uintptr_t)bench->zeros;
+		sqe.len = 1;
+	} else if (opcode == IO_RING_OP_TIMEOUT_REMOVE) {
+		sqe.fd = 0;
+		sqe.off = (uintptr_t)bench->zeros;
+		sqe.op_flags = IO_RING_TIMEOUT_UPDATE;
 	} else if (opcode == IO_RING_OP_CANCEL) {
 		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
 			       IO_RING_CANCEL_OP;
 	}
 	return sqe;
+}
+
+static __s32 effective_result(const struct bench *bench, __u8 opcode)
+{
+	switch (opcode) {
+	case IO_RING_OP_POLL_ADD:
+		return POLLIN;
+	case IO_RING_OP_TIMEOUT:
+		return -ETIME;
+	case IO_RING_OP_POLL_REMOVE:
+	case IO_RING_OP_TIMEOUT_REMOVE:
+		return -ENOENT;
+	default:
+		return effective(bench, opcode).len ? (int)sizeof(bench->buffer) : 0;
+	}
+}
+
+static __u32 effective_flags(__u8 opcode)
+{
+	switch (opcode) {
+	case IO_RING_OP_FSYNC:
+		return CQE_VIA(IO_RING_PATH_WORKER);
+	case IO_RING_OP_TIMEOUT:
+		return CQE_VIA(IO_RING_PATH_POLLED);
+	default:
+		return 0;
+	}
 }
 
 static bool nothing_happened(const struct bench *bench)
@@ -193,14 +247,12 @@ TEST_F(ops, work_when_they_are_right)
 
 	for (size_t i = 0; i < sizeof(listed); i++) {
 		struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
-		bool transfers = sqe.len;
 
 		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
-		EXPECT_EQ(transfers ? (int)sizeof(self->bench.buffer) : 0, cqe.res) {
+		EXPECT_EQ(effective_result(&self->bench, listed[i]), cqe.res) {
 			TH_LOG("opcode %u", listed[i]);
 		}
-		EXPECT_EQ(listed[i] == IO_RING_OP_FSYNC ? CQE_VIA(IO_RING_PATH_WORKER) : 0,
-			  cqe.flags) {
+		EXPECT_EQ(effective_flags(listed[i]), cqe.flags) {
 			TH_LOG("opcode %u", listed[i]);
 		}
 		EXPECT_EQ(COOKIE, cqe.user_data);
@@ -309,7 +361,8 @@ static void expect_accepted(struct __test_metadata *_metadata, struct bench *ben
 
 	ASSERT_NE(NULL, guard);
 	sqe.addr = sqe.len ? (uintptr_t)guard : 0;
-	sqe.len = 0;
+	if (opcode != IO_RING_OP_POLL_REMOVE)
+		sqe.len = 0;
 	((unsigned char *)&sqe)[byte] ^= 1;
 	ASSERT_EQ(0, ring_run(&bench->ring, &sqe, &cqe));
 	EXPECT_FALSE(cqe.res == -EINVAL && cqe_rejected_field(&cqe) == (int)field->offset) {

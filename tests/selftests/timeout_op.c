@@ -5,11 +5,9 @@
 
 #include <kselftest_harness.h>
 
-#include "actor.h"
 #include "await.h"
 #include "clock.h"
 #include "module.h"
-#include "process.h"
 #include "ring.h"
 
 #define ENTRIES 16
@@ -272,10 +270,12 @@ TEST_F(timeout, counts_no_less)
 	expect_cqe(_metadata, &self->ring, OTHER, 0);
 }
 
-/* Not what was submitted before it, in the same batch or not, and read later; nor other timeouts. */
+/* Not what was submitted before it, in the same batch or not, and read later; nor timeouts. */
 TEST_F(timeout, counts_what_comes_after_it)
 {
 	const struct io_ring_timespec soon = timespec_of(SPAN);
+	struct io_ring_cqe cqe;
+	__u64 user_data = 0;
 
 	ring_push_nops(&self->ring, 2, 100);
 	ASSERT_EQ(2, ring_enter(&self->ring, 2, 0));
@@ -301,17 +301,12 @@ TEST_F(timeout, counts_what_comes_after_it)
 	EXPECT_EQ(0, ring_ready(&self->ring));
 	nops(_metadata, &self->ring, 1);
 	ASSERT_TRUE(await_completions(&self->ring, 2, SOON));
-	EXPECT_EQ(THE_ONE + OTHER + 1,
-		  ring_cqe(&self->ring, ring_load(&self->ring, self->ring.setup.cq_off.tail) - 1)
-			->user_data +
-		  ring_cqe(&self->ring, ring_load(&self->ring, self->ring.setup.cq_off.tail) - 2)
-			->user_data);
-	while (ring_ready(&self->ring)) {
-		struct io_ring_cqe cqe;
-
-		ring_pop(&self->ring, &cqe);
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT_TRUE(ring_pop(&self->ring, &cqe));
 		EXPECT_EQ(0, cqe.res);
+		user_data += cqe.user_data;
 	}
+	EXPECT_EQ(THE_ONE + OTHER + 1, user_data);
 }
 
 /* Completions that wait for room count as well, once. */
@@ -383,133 +378,6 @@ TEST_F(timeout, many_count)
 	}
 	EXPECT_EQ(0, fdinfo_value(ring.fd, "timers"));
 	ring_close(&ring);
-}
-
-/* Everything that ends requests ends timers. */
-FIXTURE(armed)
-{
-	struct ring ring;
-};
-
-FIXTURE_VARIANT(armed)
-{
-	__u32 count;
-	__u32 flags;
-};
-
-FIXTURE_VARIANT_ADD(armed, plain) { .count = 0 };
-FIXTURE_VARIANT_ADD(armed, counting) { .count = 1000 };
-FIXTURE_VARIANT_ADD(armed, recurring) { .flags = IO_RING_TIMEOUT_MULTISHOT };
-
-FIXTURE_SETUP(armed)
-{
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	for (unsigned int i = 0; i < 3; i++)
-		submit(_metadata, &self->ring, sqe_timeout(&far, variant->count, variant->flags),
-		       THE_ONE + i);
-	ASSERT_EQ(0, ring_ready(&self->ring));
-}
-
-FIXTURE_TEARDOWN(armed)
-{
-	ring_close(&self->ring);
-	EXPECT_STREQ("", counters_busy() ?: "");
-}
-
-TEST_F(armed, is_closed)
-{
-}
-
-TEST_F(armed, is_cancelled_by_user_data)
-{
-	submit(_metadata, &self->ring, sqe_cancel(0, THE_ONE + 1, 0, 0), OTHER);
-	expect_cqe(_metadata, &self->ring, THE_ONE + 1, -ECANCELED);
-	expect_cqe(_metadata, &self->ring, OTHER, 0);
-	EXPECT_EQ(2, fdinfo_value(self->ring.fd, "in_flight"));
-}
-
-TEST_F(armed, is_cancelled_by_opcode)
-{
-	const __u32 flags = IO_RING_CANCEL_OP | IO_RING_CANCEL_ALL;
-
-	submit(_metadata, &self->ring, sqe_cancel(flags, 0, 0, IO_RING_OP_POLL_ADD), OTHER);
-	expect_cqe(_metadata, &self->ring, OTHER, 0);
-	submit(_metadata, &self->ring, sqe_cancel(flags, 0, 0, IO_RING_OP_TIMEOUT), OTHER);
-	for (unsigned int i = 0; i < 3; i++)
-		expect_cqe(_metadata, &self->ring, THE_ONE + i, -ECANCELED);
-	expect_cqe(_metadata, &self->ring, OTHER, 3);
-}
-
-TEST_F(armed, is_cancelled_with_all)
-{
-	submit(_metadata, &self->ring, sqe_cancel(IO_RING_CANCEL_ANY, 0, 0, 0), OTHER);
-	for (unsigned int i = 0; i < 3; i++)
-		expect_cqe(_metadata, &self->ring, THE_ONE + i, -ECANCELED);
-	expect_cqe(_metadata, &self->ring, OTHER, 3);
-}
-
-TEST_F(armed, is_not_cancelled_by_file)
-{
-	submit(_metadata, &self->ring, sqe_cancel(IO_RING_CANCEL_FD, 0, 0, 0), OTHER);
-	expect_cqe(_metadata, &self->ring, OTHER, -ENOENT);
-}
-
-TEST_F(armed, is_quiesced)
-{
-	__u32 left;
-
-	ASSERT_EQ(0, ring_quiesce(&self->ring, 0, &left));
-	EXPECT_EQ(0, left);
-	for (unsigned int i = 0; i < 3; i++)
-		expect_cqe(_metadata, &self->ring, THE_ONE + i, -ECANCELED);
-}
-
-TEST_F(armed, is_removed)
-{
-	struct io_ring_sqe sqe = { .opcode = IO_RING_OP_TIMEOUT_REMOVE, .addr = THE_ONE + 1 };
-
-	submit(_metadata, &self->ring, sqe, OTHER);
-	expect_cqe(_metadata, &self->ring, THE_ONE + 1, -ECANCELED);
-	expect_cqe(_metadata, &self->ring, OTHER, 0);
-	submit(_metadata, &self->ring, sqe, OTHER);
-	expect_cqe(_metadata, &self->ring, OTHER, -ENOENT);
-}
-
-/* What the process that leaves waits for. */
-static __u32 armed_count, armed_flags;
-
-static int arm(struct ring *ring)
-{
-	for (unsigned int i = 0; i < 3; i++)
-		push(ring, sqe_timeout(&far, armed_count, armed_flags), THE_ONE + i);
-	return ring_enter(ring, 3, 0);
-}
-
-/* The process leaves, in each of the ways; somebody else has the ring. */
-TEST_F(armed, its_process_leaves)
-{
-	static bool (* const ways[])(struct actor *actor) = {
-		actor_exits, actor_is_killed, actor_executes, actor_executes_holding,
-	};
-
-	armed_count = variant->count;
-	armed_flags = variant->flags;
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		struct actor actor;
-		struct ring ring;
-
-		ASSERT_EQ(0, ring_open(&ring, ENTRIES, IO_RING_SETUP_REBIND));
-		ASSERT_TRUE(actor_start(&actor, &ring));
-		ASSERT_EQ(3, actor_ask(&actor, arm));
-		EXPECT_EQ(0, ring_ready(&ring));
-		ASSERT_TRUE(ways[i](&actor));
-		ASSERT_TRUE(await_completions(&ring, 3, SOON));
-		EXPECT_EQ(0, fdinfo_value(ring.fd, "in_flight"));
-		for (unsigned int n = 0; n < 3; n++)
-			EXPECT_EQ(-ECANCELED, ring_cqe(&ring, n)->res);
-		actor_end(&actor);
-		ring_close(&ring);
-	}
 }
 
 TEST_HARNESS_MAIN

@@ -217,7 +217,8 @@ struct io_ring_timespec {
  * @flags: IO_RING_CQE_F_* bits; the others are 0.
  *
  * Every entry that the kernel takes from the submission queue gives exactly one
- * completion without IO_RING_CQE_F_MORE, its last one, except those counted in "dropped" (see struct io_ring_sq_offsets).
+ * completion without IO_RING_CQE_F_MORE, its last one, except those counted in
+ * "dropped" (see struct io_ring_sq_offsets).
  */
 struct io_ring_cqe {
 	__u64	user_data;

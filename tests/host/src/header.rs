@@ -48,6 +48,9 @@ fn constants() -> Vec<Constant> {
         SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
         UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
+        OP_POLL_ADD OP_POLL_REMOVE OP_TIMEOUT OP_TIMEOUT_REMOVE POLL_ADD_MULTI
+        POLL_UPDATE_EVENTS POLL_UPDATE_USER_DATA TIMEOUT_ABS TIMEOUT_UPDATE TIMEOUT_BOOTTIME
+        TIMEOUT_REALTIME TIMEOUT_ETIME_SUCCESS TIMEOUT_MULTISHOT CQE_F_MORE
         NO_FIELD LIMIT_NONE LIMIT_ENTRIES LIMIT_CQ_ENTRIES LIMIT_REQUESTS LIMIT_MEMORY
         LIMIT_DISABLED LIMIT_WORKERS
         OFF_REGION OFF_CQ_REGION OFF_SQES
@@ -104,6 +107,7 @@ fn structures() -> Vec<Structure> {
         structure!("register", abi::Register: size opcode flags error_field addr nr
             error_index),
         structure!("resources", abi::Resources: first resv data tags),
+        structure!("timespec", abi::Timespec: sec nsec),
         structure!("quiesce", abi::Quiesce: timeout left resv),
         structure!("op_info", abi::OpInfo: opcode flags sqe_flags resv op_flags fields),
         structure!("query", abi::Query: size abi_version ops ops_len ops_max features setup_flags

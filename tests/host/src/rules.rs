@@ -41,7 +41,10 @@ const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
 const FIXED_FILE: u8 = 1;
 
-const OPERATIONS: [Operation; 7] = [
+/// `POLLIN` to `POLLMSG`, `POLLRDHUP` and `EPOLLET`.
+const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
+
+const OPERATIONS: [Operation; 11] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -69,6 +72,34 @@ const OPERATIONS: [Operation; 7] = [
         fields: &["fd", "off", "len", "op_flags"],
         sqe_flags: FIXED_FILE,
         op_flags: 1,
+    },
+    Operation {
+        opcode: 6,
+        rule: &rules::POLL_ADD,
+        fields: &["fd", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: POLL,
+    },
+    Operation {
+        opcode: 7,
+        rule: &rules::POLL_REMOVE,
+        fields: &["off", "addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: POLL,
+    },
+    Operation {
+        opcode: 11,
+        rule: &rules::TIMEOUT,
+        fields: &["off", "addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x6d,
+    },
+    Operation {
+        opcode: 12,
+        rule: &rules::TIMEOUT_REMOVE,
+        fields: &["off", "addr", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x3,
     },
     Operation {
         opcode: 14,
