@@ -266,11 +266,11 @@ impl IoDomain for Requests {
 
 /// The completion of a request that has finished in the thread that submitted it.
 #[inline]
-pub(crate) fn done(user_data: u64, result: isize) -> abi::Cqe {
+pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
     abi::Cqe {
         user_data,
         res: as_res(result),
-        flags: Path::Inline.flags(),
+        flags: path.flags(),
     }
 }
 

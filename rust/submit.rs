@@ -31,6 +31,7 @@ use crate::{
     },
     request::{
         self,
+        Path,
         Requests, //
     },
     ring::{
@@ -205,7 +206,8 @@ impl Submitter {
     #[inline]
     fn start(&mut self, workers: &Workers, sqe: &abi::Sqe) -> Result<(), Rejected> {
         if rules::is_bare_nop(sqe) {
-            self.finished.push(request::done(sqe.user_data, 0));
+            self.finished
+                .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
         let op = op::prepare(sqe, &self.files).inspect_err(|rejected| {
@@ -216,7 +218,8 @@ impl Submitter {
             slot.request
                 .begin(sqe.user_data, sqe.opcode, workers.opening());
             match op.issue(slot) {
-                Issued::Done(slot, result) => self.finish(slot, result),
+                Issued::Done(slot, result) => self.finish(slot, result, Path::Inline),
+                Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
                 Issued::Queued => self.devices = self.devices.wrapping_add(1),
                 issued => self.hold(workers, issued),
             }
@@ -225,9 +228,9 @@ impl Submitter {
     }
 
     #[inline]
-    fn finish(&mut self, slot: Slot<Requests>, result: isize) {
+    fn finish(&mut self, slot: Slot<Requests>, result: isize, path: Path) {
         self.finished
-            .push(request::done(slot.request.cqe.user_data, result));
+            .push(request::done(slot.request.cqe.user_data, result, path));
         self.spare.put(slot);
     }
 
@@ -246,9 +249,11 @@ impl Submitter {
                 }
                 Issued::Cancel(slot, what) => {
                     let (cancelled, interrupted) = workers.cancel(&what);
-                    return self.finish(slot, what.result(cancelled, interrupted));
+                    let result = what.result(cancelled, interrupted);
+                    return self.finish(slot, result, Path::Inline);
                 }
-                Issued::Done(slot, result) => return self.finish(slot, result),
+                Issued::Done(slot, result) => return self.finish(slot, result, Path::Inline),
+                Issued::DoneByFile(slot, result) => return self.finish(slot, result, Path::Device),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
                     return;
