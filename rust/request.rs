@@ -47,7 +47,8 @@ use crate::{
     op::{
         cancel::Tag,
         timeout::Timeout,
-        Blocking, //
+        Blocking,
+        Rejected, //
     },
     ring::completion::{
         self,
@@ -141,8 +142,7 @@ impl Request {
     /// Notes the result: what the operation answered.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) {
-        // A transfer is at most 0x7ffff000 bytes, and an errno is small.
-        self.cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
+        self.cqe.res = as_res(result);
         self.cqe.flags = path.flags();
     }
 }
@@ -266,6 +266,10 @@ impl Completing for Requests {
     fn cqe(item: &IoSlot<Request>) -> abi::Cqe {
         item.request.cqe
     }
+
+    fn keep(item: &mut IoSlot<Request>, cqe: abi::Cqe) {
+        item.request.cqe = cqe;
+    }
 }
 
 impl IoDomain for Requests {
@@ -310,6 +314,33 @@ impl TimerDomain for Requests {
     }
 }
 
+/// The completion of a request that has finished in the thread that submitted it.
+#[inline]
+pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: as_res(result),
+        flags: path.flags(),
+    }
+}
+
+/// The completion of an entry that has been rejected.
+#[cold]
+pub(crate) fn rejected(user_data: u64, rejected: &Rejected) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: rejected.error.to_errno(),
+        flags: abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT),
+    }
+}
+
+/// What an operation answered, as a completion has it.
+#[inline]
+fn as_res(result: isize) -> i32 {
+    // A transfer is at most 0x7ffff000 bytes, and an errno is small.
+    i32::try_from(result).unwrap_or(i32::MAX)
+}
+
 /// What a request that waits is known by.
 pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
     let held = slot.request.blocking.as_ref().and_then(Blocking::file_id);
@@ -349,12 +380,8 @@ pub(crate) fn cancel(mut slot: Slot<Requests>, reason: Error, path: Path) {
 
 /// Posts a completion of a request that goes on; answers whether there was room for it. Process context.
 pub(crate) fn post_more(slot: &Slot<Requests>, result: isize, path: Path) -> bool {
-    let mut cqe = abi::Cqe {
-        user_data: slot.request.cqe.user_data,
-        ..abi::Cqe::default()
-    };
-    cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
-    cqe.flags = path.flags() | abi::CQE_F_MORE;
+    let mut cqe = done(slot.request.cqe.user_data, result, path);
+    cqe.flags |= abi::CQE_F_MORE;
     slot.with_lock(|shared, inside| {
         let has_room = completion::post_more(inside, cqe);
         if has_room && slot.request.opcode == abi::OP_TIMEOUT {
