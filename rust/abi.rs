@@ -93,15 +93,31 @@ pub const OP_READV: u8 = 1;
 pub const OP_WRITEV: u8 = 2;
 /// Operation: `fsync(2)`.
 pub const OP_FSYNC: u8 = 3;
+/// Operation: `sync_file_range(2)`.
+pub const OP_SYNC_FILE_RANGE: u8 = 8;
 /// Operation: cancels requests that wait.
 pub const OP_CANCEL: u8 = 14;
+/// Operation: `fallocate(2)`.
+pub const OP_FALLOCATE: u8 = 17;
 /// Operation: `pread(2)`.
 pub const OP_READ: u8 = 22;
 /// Operation: `pwrite(2)`.
 pub const OP_WRITE: u8 = 23;
+/// Operation: `posix_fadvise(2)`.
+pub const OP_FADVISE: u8 = 24;
+/// Operation: `ftruncate(2)`.
+pub const OP_FTRUNCATE: u8 = 55;
+/// Operation: `getdents64(2)`.
+pub const OP_GETDENTS: u8 = 128;
+/// Operation: `copy_file_range(2)`.
+pub const OP_COPY_FILE_RANGE: u8 = 129;
 
 /// [`Sqe::op_flags`] of [`OP_FSYNC`]: as `fdatasync(2)`.
 pub const FSYNC_DATASYNC: u32 = 1 << 0;
+
+/// [`Sqe::op_flags`] of [`OP_COPY_FILE_RANGE`]: [`Sqe::file_index`] is the number of a registered
+/// file.
+pub const COPY_FROM_FIXED: u32 = 1 << 31;
 
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: all that match.
 pub const CANCEL_ALL: u32 = 1 << 0;
@@ -296,8 +312,10 @@ pub struct Setup {
     pub files: u64,
     /// Elements of that array.
     pub nr_files: u32,
-    /// Must be 0.
-    pub resv: u32,
+    /// Elements of the array at `ops`.
+    pub nr_ops: u32,
+    /// User address of an array of `u8`, the operations the ring is to be allowed, or 0.
+    pub ops: u64,
 }
 
 /// mmap offset of the region.
@@ -469,7 +487,7 @@ const _: () = {
     assert!(offset_of!(Sqe, file_index) == 44 && offset_of!(Sqe, addr3) == 48);
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
-    assert!(size_of::<Setup>() == 152 && offset_of!(Setup, limit_need) == 32);
+    assert!(size_of::<Setup>() == 160 && offset_of!(Setup, limit_need) == 32);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);

@@ -22,6 +22,7 @@ use crate::{
     files::FileTable,
     op::{
         self,
+        allowed::OpSet,
         Issued,
         Rejected, //
     },
@@ -58,6 +59,7 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
+    ops: OpSet,
     /// Slots fetched from the pool for this round and not used yet.
     spare: Chain<Requests>,
     /// Finished requests whose completions have not been handed in yet.
@@ -85,11 +87,12 @@ struct Round {
 }
 
 impl Submitter {
-    /// A submitter that takes from `queue`.
-    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject) -> Self {
+    /// A submitter that takes from `queue`, and may do `ops`.
+    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject, ops: OpSet) -> Self {
         Self {
             queue,
             on_reject,
+            ops,
             spare: Chain::new(),
             finished: Chain::new(),
             files: FileTable::new(),
@@ -192,7 +195,7 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         slot.request
             .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match op::prepare(sqe, &self.files) {
+        match op::prepare(sqe, &self.ops, &self.files) {
             Ok(op) => {
                 match op.issue(slot) {
                     Issued::Done(slot, result) => self.finish(slot, result),

@@ -8,6 +8,7 @@
 //! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
+mod file_calls;
 mod held;
 mod new;
 mod open_file;
@@ -15,6 +16,7 @@ mod shared_table;
 mod terms;
 mod user_buffers;
 
+pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,
     HeldFile, //
