@@ -343,6 +343,10 @@ TEST_F(policy, that_refuses_has_no_effect)
 	EXPECT_EQ(-EACCES, cqe.res);
 	EXPECT_EQ(REFUSED, cqe.flags);
 	EXPECT_EQ(100, lseek(fd, 0, SEEK_END));
+	sqe = sqe_nop(1);
+	ASSERT_EQ(0, ring_run(&ring, &sqe, &cqe));
+	EXPECT_EQ(-EACCES, cqe.res);
+	EXPECT_EQ(REFUSED, cqe.flags);
 	ring_close(&ring);
 	close(fd);
 }
