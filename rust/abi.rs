@@ -10,6 +10,11 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "abi/calls.rs"]
+mod calls;
+
+pub use calls::*;
+
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -93,31 +98,15 @@ pub const OP_READV: u8 = 1;
 pub const OP_WRITEV: u8 = 2;
 /// Operation: `fsync(2)`.
 pub const OP_FSYNC: u8 = 3;
-/// Operation: `sync_file_range(2)`.
-pub const OP_SYNC_FILE_RANGE: u8 = 8;
 /// Operation: cancels requests that wait.
 pub const OP_CANCEL: u8 = 14;
-/// Operation: `fallocate(2)`.
-pub const OP_FALLOCATE: u8 = 17;
 /// Operation: `pread(2)`.
 pub const OP_READ: u8 = 22;
 /// Operation: `pwrite(2)`.
 pub const OP_WRITE: u8 = 23;
-/// Operation: `posix_fadvise(2)`.
-pub const OP_FADVISE: u8 = 24;
-/// Operation: `ftruncate(2)`.
-pub const OP_FTRUNCATE: u8 = 55;
-/// Operation: `getdents64(2)`.
-pub const OP_GETDENTS: u8 = 128;
-/// Operation: `copy_file_range(2)`.
-pub const OP_COPY_FILE_RANGE: u8 = 129;
 
 /// [`Sqe::op_flags`] of [`OP_FSYNC`]: as `fdatasync(2)`.
 pub const FSYNC_DATASYNC: u32 = 1 << 0;
-
-/// [`Sqe::op_flags`] of [`OP_COPY_FILE_RANGE`]: [`Sqe::file_index`] is the number of a registered
-/// file.
-pub const COPY_FROM_FIXED: u32 = 1 << 31;
 
 /// [`Sqe::op_flags`] of [`OP_CANCEL`]: all that match.
 pub const CANCEL_ALL: u32 = 1 << 0;

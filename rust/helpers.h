@@ -51,6 +51,12 @@ int io_ring_fallocate(struct file *file, unsigned int mode, loff_t offset, loff_
 int io_ring_ftruncate(struct file *file, loff_t len);
 long io_ring_getdents(struct file *file, void __user *buffer, unsigned int len);
 
+/* Messages of sockets. */
+int io_ring_socket_is_stream(struct file *file);
+void *io_ring_message_new(void __user *user, bool receive, u64 *iov, u32 *iovlen);
+int io_ring_socket_transfer(struct file *file, const struct iov_iter *iter, bool send,
+			    unsigned int flags, void *message);
+
 /* Readiness of files. */
 __poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
 void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head **on,

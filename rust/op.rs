@@ -17,6 +17,7 @@ pub(crate) mod file_call;
 pub(crate) mod names;
 pub(crate) mod read_write;
 pub(crate) mod rules;
+pub(crate) mod socket;
 
 use crate::{
     abi,
@@ -70,7 +71,7 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV.
+    /// READ, WRITE, READV, WRITEV, SEND, RECV, SENDMSG, RECVMSG.
     Transfer(NewTransfer<'a>),
     /// FSYNC and others.
     FileCall(FileCall),
@@ -116,6 +117,22 @@ pub(crate) fn prepare<'a>(
         abi::OP_SYNC_FILE_RANGE => {
             rules::SYNC_FILE_RANGE.check(sqe)?;
             FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SENDMSG => {
+            rules::SENDMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECVMSG => {
+            rules::RECVMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_SEND => {
+            rules::SEND.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECV => {
+            rules::RECV.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_FALLOCATE => {
             rules::FALLOCATE.check(sqe)?;

@@ -266,6 +266,32 @@ pub(crate) const SYNC_FILE_RANGE: Rule = Rule::new(
     SYNC_FILE_RANGE_FLAGS,
 )
 .with_flags(abi::SQE_FIXED_FILE);
+/// `MSG_*` flags that make sense for what is sent: OOB, DONTROUTE, DONTWAIT, EOR, CONFIRM, NOSIGNAL
+/// and MORE.
+const SEND_FLAGS: u32 = 0x1 | 0x4 | 0x40 | 0x80 | 0x800 | 0x4000 | 0x8000;
+
+/// `MSG_*` flags that make sense for what is received: OOB, PEEK, TRUNC, DONTWAIT, WAITALL and
+/// ERRQUEUE.
+const RECV_FLAGS: u32 = 0x1 | 0x2 | 0x20 | 0x40 | 0x100 | 0x2000;
+
+const SOCKET: [Field; 4] = [Field::FD, Field::ADDR, Field::LEN, Field::OP_FLAGS];
+
+/// The rule of SENDMSG.
+pub(crate) const SENDMSG: Rule = Rule::new(abi::OP_SENDMSG, &SOCKET, SEND_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of RECVMSG.
+pub(crate) const RECVMSG: Rule = Rule::new(abi::OP_RECVMSG, &SOCKET, RECV_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of SEND.
+pub(crate) const SEND: Rule = Rule::new(abi::OP_SEND, &SOCKET, SEND_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of RECV.
+pub(crate) const RECV: Rule = Rule::new(abi::OP_RECV, &SOCKET, RECV_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
 /// The rule of FALLOCATE.
 pub(crate) const FALLOCATE: Rule = Rule::new(
     abi::OP_FALLOCATE,
@@ -316,17 +342,21 @@ pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 13] = [
+const RULES: [&Rule; 17] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
     &SYNC_FILE_RANGE,
+    &SENDMSG,
+    &RECVMSG,
     &CANCEL,
     &FALLOCATE,
     &READ,
     &WRITE,
     &FADVISE,
+    &SEND,
+    &RECV,
     &FTRUNCATE,
     &GETDENTS,
     &COPY_FILE_RANGE,

@@ -22,7 +22,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 13] = [
+    const OPS: [u8; 17] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
@@ -36,6 +36,10 @@ mod tests {
         abi::OP_FTRUNCATE,
         abi::OP_GETDENTS,
         abi::OP_COPY_FILE_RANGE,
+        abi::OP_SENDMSG,
+        abi::OP_RECVMSG,
+        abi::OP_SEND,
+        abi::OP_RECV,
     ];
 
     /// An entry with nothing but the opcode, and a descriptor that is not open.
@@ -95,7 +99,8 @@ mod tests {
         let old = (64 - 9) + (64 - 30) + (64 - 29) + 4 * (64 - 40);
         // SYNC_FILE_RANGE and FADVISE 30, FALLOCATE 34, FTRUNCATE 22, GETDENTS 26, COPY_FILE_RANGE 42.
         let file_calls = 2 * (64 - 30) + (64 - 34) + (64 - 22) + (64 - 26) + (64 - 42);
-        assert_eq!(refused, 8 * (old + file_calls));
+        // SEND and its like 30.
+        assert_eq!(refused, 8 * (old + file_calls + 4 * (64 - 30)));
     }
 
     #[test]

@@ -235,27 +235,31 @@ TEST_F(calls, fadvise)
 
 TEST_F(calls, with_values_out_of_range_are_rejected)
 {
-	const struct ring *ring = &self->ring;
+	const __u8 sync_range = IO_RING_OP_SYNC_FILE_RANGE;
+	const __u8 fadvise = IO_RING_OP_FADVISE;
 	const __u64 negative = 1ULL << 63;
+	const struct {
+		struct io_ring_sqe sqe;
+		int error;
+		int field;
+	} bad[] = {
+		{ sqe_fallocate(self->fd, 0, negative, 1), -EINVAL, AT(off) },
+		{ sqe_fallocate(self->fd, 0, 0, negative), -EINVAL, AT(addr) },
+		{ sqe_fallocate(-1, 0, 0, 1), -EBADF, AT(fd) },
+		{ sqe_ftruncate(self->fd, negative), -EINVAL, AT(off) },
+		{ sqe_ftruncate(-1, 0), -EBADF, AT(fd) },
+		{ sqe_range(sync_range, self->fd, negative, 0, 2), -EINVAL, AT(off) },
+		{ sqe_range(sync_range, self->fd, negative - 9, 100, 2), -EINVAL, AT(len) },
+		{ sqe_range(sync_range, self->fd, 0, 0, 8), -EINVAL, AT(op_flags) },
+		{ sqe_range(sync_range, -1, 0, 0, 2), -EBADF, AT(fd) },
+		{ sqe_range(fadvise, self->fd, negative, 0, 0), -EINVAL, AT(off) },
+		{ sqe_range(fadvise, self->fd, 0, 0, 6), -EINVAL, AT(op_flags) },
+		{ sqe_range(fadvise, self->fd, 0, 0, 7), -EINVAL, AT(op_flags) },
+		{ sqe_range(fadvise, -1, 0, 0, 0), -EBADF, AT(fd) },
+	};
 
-	expect_rejected(_metadata, ring, sqe_fallocate(self->fd, 0, negative, 1), -EINVAL, AT(off));
-	expect_rejected(_metadata, ring, sqe_fallocate(self->fd, 0, 0, negative), -EINVAL, AT(addr));
-	expect_rejected(_metadata, ring, sqe_ftruncate(self->fd, negative), -EINVAL, AT(off));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_SYNC_FILE_RANGE, self->fd, negative, 0, 2),
-			-EINVAL, AT(off));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_SYNC_FILE_RANGE, self->fd, negative - 9, 100, 2),
-			-EINVAL, AT(len));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_SYNC_FILE_RANGE, self->fd, 0, 0, 8),
-			-EINVAL, AT(op_flags));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_FADVISE, self->fd, negative, 0, 0),
-			-EINVAL, AT(off));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_FADVISE, self->fd, 0, 0, 6),
-			-EINVAL, AT(op_flags));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_FADVISE, self->fd, 0, 0, 7),
-			-EINVAL, AT(op_flags));
-	expect_rejected(_metadata, ring, sqe_range(IO_RING_OP_FADVISE, -1, 0, 0, 0), -EBADF, AT(fd));
-	expect_rejected(_metadata, ring, sqe_fallocate(-1, 0, 0, 1), -EBADF, AT(fd));
-	expect_rejected(_metadata, ring, sqe_ftruncate(-1, 0), -EBADF, AT(fd));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		expect_rejected(_metadata, &self->ring, bad[i].sqe, bad[i].error, bad[i].field);
 	expect_twins(_metadata, self->fd, self->twin);
 }
 

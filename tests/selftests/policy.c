@@ -37,7 +37,8 @@ static struct ops ops_of(const __u8 *list, size_t len)
 /* Operations that have to be allowed by the administrator. */
 static const __u8 beyond[] = {
 	IO_RING_OP_FALLOCATE, IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS,
-	IO_RING_OP_COPY_FILE_RANGE,
+	IO_RING_OP_COPY_FILE_RANGE, IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG,
+	IO_RING_OP_RECVMSG,
 };
 
 /* What QUERY says is there. */
@@ -217,10 +218,11 @@ TEST_F(policy, that_makes_no_sense_is_refused)
 {
 	static const char * const bad[] = {
 		"ops=", "ops=none_such", "ops=read,", "ops=,read", "ops=Read", "ops=0",
-		"ops=read;write", "nodes=;", "nodes=a;", "nodes=:ops=read", "nodes=.hidden", "nodes=a/b", "nodes=a,b",
-		"nodes=a:ops=", "nodes=a:ops=none_such", "nodes=a:ops=read:ops=write", "nodes=a:",
-		"nodes=a:mode=", "nodes=a:mode=8", "nodes=a:mode=0777", "nodes=a:mode=00600",
-		"nodes=a:mode=0600:mode=0600", "nodes=a:owner=0", "nodes=io_ring", "nodes=a;a",
+		"ops=read;write", "nodes=;", "nodes=a;", "nodes=:ops=read", "nodes=.hidden",
+		"nodes=a/b", "nodes=a,b", "nodes=a:ops=", "nodes=a:ops=none_such",
+		"nodes=a:ops=read:ops=write", "nodes=a:", "nodes=a:mode=", "nodes=a:mode=8",
+		"nodes=a:mode=0777", "nodes=a:mode=00600", "nodes=a:mode=0600:mode=0600",
+		"nodes=a:owner=0", "nodes=io_ring", "nodes=a;a",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <kselftest_harness.h>
@@ -39,8 +40,10 @@ struct bench {
 	int file;
 	int other;
 	int dir;
+	int pair[2];
 	unsigned char buffer[64];
 	struct iovec iov;
+	struct msghdr msg;
 };
 
 FIXTURE(ops)
@@ -52,6 +55,7 @@ FIXTURE(ops)
 
 FIXTURE_SETUP(ops)
 {
+	static const unsigned char zeros[CONTENT_LEN];
 	struct io_ring_query q = {
 		.size = sizeof(q),
 		.ops = (uintptr_t)self->info,
@@ -73,6 +77,10 @@ FIXTURE_SETUP(ops)
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+	self->bench.msg = (struct msghdr) { .msg_iov = &self->bench.iov, .msg_iovlen = 1 };
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->bench.pair));
+	ASSERT_EQ(CONTENT_LEN, write(self->bench.pair[0], zeros, CONTENT_LEN));
+	ASSERT_EQ(CONTENT_LEN, write(self->bench.pair[1], zeros, CONTENT_LEN));
 }
 
 FIXTURE_TEARDOWN(ops)
@@ -81,6 +89,8 @@ FIXTURE_TEARDOWN(ops)
 	close(self->bench.file);
 	close(self->bench.other);
 	close(self->bench.dir);
+	close(self->bench.pair[0]);
+	close(self->bench.pair[1]);
 }
 
 static const __u8 listed[] = {
@@ -88,6 +98,7 @@ static const __u8 listed[] = {
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
 	IO_RING_OP_SYNC_FILE_RANGE, IO_RING_OP_FALLOCATE, IO_RING_OP_FADVISE,
 	IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS, IO_RING_OP_COPY_FILE_RANGE,
+	IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG, IO_RING_OP_RECVMSG,
 };
 
 static __u8 sqe_flags_of(unsigned int opcode)
@@ -104,6 +115,10 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_FTRUNCATE:
 	case IO_RING_OP_GETDENTS:
 	case IO_RING_OP_COPY_FILE_RANGE:
+	case IO_RING_OP_SEND:
+	case IO_RING_OP_RECV:
+	case IO_RING_OP_SENDMSG:
+	case IO_RING_OP_RECVMSG:
 		return IO_RING_SQE_FIXED_FILE;
 	default:
 		return 0;
@@ -161,6 +176,14 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 		sqe.off = CONTENT_LEN;
 		sqe.file_index = bench->other;
 		sqe.len = sizeof(bench->buffer);
+	} else if (opcode == IO_RING_OP_SEND || opcode == IO_RING_OP_RECV) {
+		sqe.fd = bench->pair[0];
+		sqe.addr = (uintptr_t)bench->buffer;
+		sqe.len = sizeof(bench->buffer);
+	} else if (opcode == IO_RING_OP_SENDMSG || opcode == IO_RING_OP_RECVMSG) {
+		sqe.fd = bench->pair[0];
+		sqe.addr = (uintptr_t)&bench->msg;
+		sqe.len = 1;
 	}
 	return sqe;
 }

@@ -101,6 +101,9 @@ struct io_ring_sqe {
  * @IO_RING_OP_SYNC_FILE_RANGE: sync_file_range(2) of @len bytes of @fd from
  *                    @off, @len 0 for the rest; @op_flags are
  *                    SYNC_FILE_RANGE_* bits.
+ * @IO_RING_OP_SENDMSG: sendmsg(2): @fd, @addr as a struct msghdr of the program,
+ *                    @len 1, @op_flags as MSG_* bits. No ancillary data.
+ * @IO_RING_OP_RECVMSG: recvmsg(2), likewise.
  * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
  *                     their file, for a worker thread, or in one. @op_flags
  *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
@@ -112,6 +115,8 @@ struct io_ring_sqe {
  * @IO_RING_OP_WRITE: pwrite(2), likewise.
  * @IO_RING_OP_FADVISE: posix_fadvise(2) for @len bytes of @fd from @off, @len 0
  *                    for the rest; @op_flags is a POSIX_FADV_* number.
+ * @IO_RING_OP_SEND: send(2): @fd, @addr, @len, @op_flags as MSG_* bits.
+ * @IO_RING_OP_RECV: recv(2), likewise.
  * @IO_RING_OP_FTRUNCATE: ftruncate(2) of @fd to @off bytes; the permission to
  *                    write is asked for once more, as truncate(2) does.
  * @IO_RING_OP_GETDENTS: getdents64(2) of @fd, to @len bytes at @addr.
@@ -121,9 +126,9 @@ struct io_ring_sqe {
  * Numbers below 128 are those of io_uring. An opcode that is not listed
  * completes with -EINVAL and names the field opcode; one that the ring is not
  * allowed, with -EACCES. IO_RING_QUERY tells which are allowed and what each
- * accepts. FALLOCATE, FTRUNCATE, GETDENTS and COPY_FILE_RANGE are beyond the
- * floor set: an administrator has to allow them (module parameters "ops" and
- * "nodes").
+ * accepts. FALLOCATE, FTRUNCATE, GETDENTS, COPY_FILE_RANGE, SEND, RECV, SENDMSG
+ * and RECVMSG are beyond the floor set: an administrator has to allow them
+ * (module parameters "ops" and "nodes").
  */
 enum io_ring_op {
 	IO_RING_OP_NOP		= 0,
@@ -131,11 +136,15 @@ enum io_ring_op {
 	IO_RING_OP_WRITEV	= 2,
 	IO_RING_OP_FSYNC	= 3,
 	IO_RING_OP_SYNC_FILE_RANGE = 8,
+	IO_RING_OP_SENDMSG	= 9,
+	IO_RING_OP_RECVMSG	= 10,
 	IO_RING_OP_CANCEL	= 14,
 	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
 	IO_RING_OP_FADVISE	= 24,
+	IO_RING_OP_SEND		= 26,
+	IO_RING_OP_RECV		= 27,
 	IO_RING_OP_FTRUNCATE	= 55,
 	IO_RING_OP_GETDENTS	= 128,
 	IO_RING_OP_COPY_FILE_RANGE = 129,

@@ -8,7 +8,16 @@ use crate::op::{names, rules};
 use proptest::prelude::*;
 
 /// Operations that an administrator has to allow.
-const BEYOND: [&str; 4] = ["fallocate", "ftruncate", "getdents", "copy_file_range"];
+const BEYOND: [&str; 8] = [
+    "fallocate",
+    "ftruncate",
+    "getdents",
+    "copy_file_range",
+    "send",
+    "recv",
+    "sendmsg",
+    "recvmsg",
+];
 
 fn members(set: &OpSet) -> Vec<u8> {
     (0..=u8::MAX)
