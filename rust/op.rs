@@ -110,6 +110,14 @@ pub(crate) fn prepare<'a>(
             rules::WRITEV.check(sqe)?;
             read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
+        _ => prepare_rare(sqe, files),
+    }
+}
+
+/// As [`prepare`], for operations beside which that call does not count.
+#[cold]
+fn prepare_rare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+    match sqe.opcode {
         abi::OP_FSYNC => {
             rules::FSYNC.check(sqe)?;
             FileCall::prepare(sqe, files).map(Op::FileCall)

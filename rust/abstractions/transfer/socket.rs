@@ -146,6 +146,7 @@ impl<'a> NewTransfer<'a> {
 impl Transfer {
     /// Sends or receives, with a copy of the iterator. Process context; sleeps unless it was told not
     /// to.
+    #[cold]
     pub(super) fn call_socket(&self, flags: u32, message: Option<&Message>) -> isize {
         let is_told = self.tried_only || self.flags & helpers::IO_RING_IOCB_NOWAIT != 0;
         let flags = if is_told {
