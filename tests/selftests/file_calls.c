@@ -4,17 +4,20 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <kselftest_harness.h>
 
+#include "await.h"
 #include "files.h"
 #include "module.h"
 #include "ring.h"
 
 #define LEN 20000
+#define DISK_PAGES 8
 #define AT(member) ((int)offsetof(struct io_ring_sqe, member))
 #define WORKER CQE_VIA(IO_RING_PATH_WORKER)
 
@@ -311,6 +314,65 @@ TEST_F(calls, on_registered_files)
 		expect_rejected(_metadata, &ring, sqes[i], -EBADF, AT(fd));
 	}
 	EXPECT_EQ(100, lseek(self->fd, 0, SEEK_END));
+	ring_close(&ring);
+}
+
+/* How many sectors have been written to the disk. */
+static long sectors_written(void)
+{
+	unsigned long long n = 0;
+	char text[256];
+
+	if (text_read("/sys/block/nullb0/stat", text, sizeof(text)) ||
+	    sscanf(text, "%*u %*u %*u %*u %*u %*u %llu", &n) != 1)
+		return -1;
+	return n;
+}
+
+static unsigned int pages_in_memory(int fd)
+{
+	unsigned char resident[DISK_PAGES];
+	unsigned int count = 0;
+	void *map = mmap(NULL, DISK_PAGES * 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED || mincore(map, DISK_PAGES * 4096, resident))
+		return ~0U;
+	for (unsigned int i = 0; i < DISK_PAGES; i++)
+		count += resident[i] & 1;
+	munmap(map, DISK_PAGES * 4096);
+	return count;
+}
+
+/* What they are for, on a disk that tells what it gets. */
+TEST(calls_have_an_effect)
+{
+	const __u32 flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+			    SYNC_FILE_RANGE_WAIT_AFTER;
+	const __u32 len = DISK_PAGES * 4096;
+	struct ring ring;
+	long before;
+	int fd;
+
+	ASSERT_EQ(0, ring_open(&ring, 8, 0));
+	fd = open(NULL_BLK, O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pattern_write(fd, len, 1));
+	before = sectors_written();
+	ASSERT_LE(0, before);
+	EXPECT_EQ(DISK_PAGES, pages_in_memory(fd));
+	EXPECT_EQ(0, run(_metadata, &ring, sqe_range(IO_RING_OP_SYNC_FILE_RANGE, fd, 0, len,
+						     flags), WORKER));
+	EXPECT_LE(len / 512, sectors_written() - before);
+	EXPECT_EQ(0, run(_metadata, &ring, sqe_range(IO_RING_OP_FADVISE, fd, 0, len,
+						     POSIX_FADV_DONTNEED), WORKER));
+	EXPECT_EQ(0, pages_in_memory(fd));
+	EXPECT_EQ(0, run(_metadata, &ring, sqe_range(IO_RING_OP_FADVISE, fd, 0, len,
+						     POSIX_FADV_WILLNEED), WORKER));
+	for (long end = now_ms() + patience(SOON); now_ms() < end; sleep_ms(10))
+		if (pages_in_memory(fd) == DISK_PAGES)
+			break;
+	EXPECT_EQ(DISK_PAGES, pages_in_memory(fd));
+	close(fd);
 	ring_close(&ring);
 }
 
