@@ -175,7 +175,7 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
 	} else if (opcode == IO_RING_OP_POLL_ADD) {
-		sqe.op_flags = POLLIN;
+		sqe.op_flags = POLLOUT;
 	} else if (opcode == IO_RING_OP_POLL_REMOVE) {
 		sqe.fd = 0;
 		sqe.len = IO_RING_POLL_UPDATE_USER_DATA;
@@ -219,7 +219,7 @@ static __s32 effective_result(const struct bench *bench, __u8 opcode)
 {
 	switch (opcode) {
 	case IO_RING_OP_POLL_ADD:
-		return POLLIN;
+		return POLLOUT;
 	case IO_RING_OP_TIMEOUT:
 		return -ETIME;
 	case IO_RING_OP_POLL_REMOVE:
