@@ -18,16 +18,18 @@ const HEADER: &str = include_str!("../../../include/uapi/linux/io_ring.h");
 const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
     include_str!("../../../rust/abi/calls.rs"),
+    include_str!("../../../rust/abi/events.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 5] = [
+const RUST_ONLY: [&str; 6] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
     "SETUP_FLAGS",
     "SQE_WORDS",
+    "TIMEOUT_FLAGS",
 ];
 
 /// The name in C, without `IO_RING_`, and the value in Rust.
