@@ -255,6 +255,8 @@ pub const LIMIT_MEMORY: u32 = 4;
 pub const LIMIT_DISABLED: u32 = 5;
 /// `error_limit`: too many worker threads.
 pub const LIMIT_WORKERS: u32 = 6;
+/// `error_limit`: more files to register than the process may have open.
+pub const LIMIT_FILES: u32 = 7;
 
 /// Argument of [`SETUP`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]

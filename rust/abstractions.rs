@@ -18,6 +18,7 @@ pub(crate) mod owner;
 pub(crate) mod params;
 pub(crate) mod plug;
 pub(crate) mod pool;
+pub(crate) mod rlimit;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
 pub(crate) mod shared_file;

@@ -233,11 +233,15 @@ void io_ring_iter_advance(struct iov_iter *iter, size_t bytes)
 
 /*
  * Gives back a reference. If it is the last, the file is closed on the way back
- * to user space. A worker thread never goes there, so it closes it right here.
+ * to user space. A worker thread never goes there, so it closes it right here;
+ * unless it exits, maybe with locks of its address space held, and is about to
+ * do what it would do on that way.
  */
 void io_ring_put_file(struct file *file)
 {
-	if (in_task() && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+	bool exits = current->flags & PF_EXITING;
+
+	if (in_task() && !exits && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
 		__fput_sync(file);
 	else
 		fput(file);

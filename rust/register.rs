@@ -7,7 +7,10 @@
 
 use crate::{
     abi,
-    abstractions::user_struct::UserStruct,
+    abstractions::{
+        rlimit,
+        user_struct::UserStruct, //
+    },
     context::Context,
     files::Change, //
 };
@@ -142,6 +145,9 @@ fn files(
     if args.nr == 0 || args.nr > abi::MAX_FILES {
         return Err(Refused::by(NR)(EINVAL));
     }
+    if is_new && u64::from(args.nr) > rlimit::open_files() {
+        return Err(Refused::by(NR)(EMFILE));
+    }
     // Descriptors are looked up in the table of the caller.
     context.check_owner()?;
     let list = FileList {
@@ -153,7 +159,10 @@ fn files(
         args.error_index = index;
         Refused::by(ADDR)(error)
     })?;
-    act(changes, resources.first as usize)?;
+    act(changes, resources.first as usize).map_err(|error| match error {
+        EINVAL => Refused::by(NR)(error),
+        _ => error.into(),
+    })?;
     Ok(0)
 }
 

@@ -184,6 +184,7 @@ impl fmt::Display for Limit {
             abi::LIMIT_REQUESTS => "request slots",
             abi::LIMIT_MEMORY => "bytes of memory",
             abi::LIMIT_WORKERS => "worker threads",
+            abi::LIMIT_FILES => "registered files",
             abi::LIMIT_DISABLED => {
                 return f.write_str("the administrator switched rings off (parameter \"disabled\")")
             }
