@@ -11,6 +11,7 @@ pub(crate) mod anon_fd;
 pub(crate) mod async_io;
 pub(crate) mod char_dev;
 pub(crate) mod deferred;
+pub(crate) mod eventfd;
 pub(crate) mod file_ops;
 pub(crate) mod mutex;
 pub(crate) mod nospec;

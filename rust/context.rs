@@ -60,7 +60,6 @@ use crate::{
         Counted,
         Driver, //
     },
-    files::FileTable,
     op::cancel::Cancel,
     request::{
         Away,
@@ -247,7 +246,7 @@ impl Context {
     fn claim(&self, submitter: &mut Submitter, was_bound: bool) -> Result<Bound> {
         let next = self.binding.claim(self.pool.shared())?;
         if was_bound {
-            submitter.files = FileTable::new();
+            drop(self.take_registered(submitter));
         }
         Ok(next)
     }

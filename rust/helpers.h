@@ -40,6 +40,11 @@ bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
+/* Eventfds. */
+void *io_ring_eventfd_get(int fd);
+void io_ring_eventfd_put(void *eventfd);
+void io_ring_eventfd_signal(void *eventfd);
+
 /* Readiness of files. */
 __poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
 void io_ring_poll_enter(struct wait_queue_entry *entry, struct wait_queue_head **on,

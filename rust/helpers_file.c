@@ -5,6 +5,7 @@
  */
 
 #include <linux/capability.h>
+#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/file_ref.h>
 #include <linux/fs.h>
@@ -343,4 +344,20 @@ int io_ring_lock_file_pos(struct file *file, bool may_block)
 void io_ring_unlock_file_pos(struct file *file)
 {
 	mutex_unlock(&file->f_pos_lock);
+}
+
+/* An error pointer if @fd is no eventfd. */
+void *io_ring_eventfd_get(int fd)
+{
+	return eventfd_ctx_fdget(fd);
+}
+
+void io_ring_eventfd_put(void *eventfd)
+{
+	eventfd_ctx_put(eventfd);
+}
+
+void io_ring_eventfd_signal(void *eventfd)
+{
+	eventfd_signal(eventfd);
 }

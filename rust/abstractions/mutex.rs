@@ -66,9 +66,11 @@ impl<T> InterruptibleMutex<T> {
     /// Takes the mutex, unless somebody has it. Process context.
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         // SAFETY: The mutex is initialised by the type invariants.
-        let is_taken = unsafe { helpers::io_ring_mutex_trylock(self.raw.get()) };
+        if unsafe { !helpers::io_ring_mutex_trylock(self.raw.get()) } {
+            return None;
+        }
         // INVARIANT: Just taken.
-        is_taken.then_some(Guard {
+        Some(Guard {
             mutex: self,
             _not_send: NotThreadSafe,
         })

@@ -9,11 +9,19 @@ use super::{
     Submitting, //
 };
 use crate::{
-    abstractions::mutex::Guard,
+    abstractions::{
+        eventfd::EventFd,
+        mutex::Guard, //
+    },
     files::{
         Change,
         FileTable, //
     },
+    ring::notice::{
+        Interest,
+        Notice, //
+    },
+    submit::Submitter,
     tags::TagNotes, //
 };
 use kernel::{
@@ -87,6 +95,38 @@ impl Context {
         })
     }
 
+    /// Has `eventfd` told of completions. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `EBUSY` (there is one).
+    pub(crate) fn register_eventfd(&self, eventfd: EventFd, interest: Interest) -> Result {
+        self.act(|_, _| {
+            let switch = self.mem.word(self.layout.cq_off.flags)?;
+            let notice = Notice {
+                eventfd,
+                interest,
+                switch,
+            };
+            let told = self.pool.lock().state.tell(notice);
+            told.map_err(|_| EBUSY)
+        })
+    }
+
+    /// Has no eventfd told any more. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `ENXIO` (there is none).
+    pub(crate) fn unregister_eventfd(&self) -> Result {
+        self.act(|_, _| self.forget_eventfd().ok_or(ENXIO))
+    }
+
+    fn forget_eventfd(&self) -> Option<()> {
+        let notice = self.pool.lock().state.notices.take();
+        notice.map(drop)
+    }
+
     /// Lets go of what is registered if its process has left. Process context; does not wait: whoever
     /// has the mutex instead is not of that process, or comes to its end as well, and does this
     /// afterwards. At least one of the two sees the other:
@@ -104,7 +144,7 @@ impl Context {
         let submitting = self.submitting.try_lock();
         // The next process comes with the mutex held.
         if let Some(submitting) = submitting.filter(|_| self.is_left()) {
-            forget(submitting);
+            self.forget(submitting);
         }
     }
 
@@ -115,14 +155,20 @@ impl Context {
     /// Lets go of what is registered. For a ring that nobody acts on any more.
     pub(super) fn forget_registered(&self) {
         if let Some(submitting) = self.submitting.try_lock() {
-            forget(submitting);
+            self.forget(submitting);
         }
     }
-}
 
-fn forget(mut submitting: Guard<'_, Submitting>) {
-    let files = core::mem::replace(&mut submitting.submitter.files, FileTable::new());
-    drop(submitting);
-    // Only now: closing files takes locks.
-    drop(files);
+    fn forget(&self, mut submitting: Guard<'_, Submitting>) {
+        let files = self.take_registered(&mut submitting.submitter);
+        drop(submitting);
+        // Only now: closing files takes locks.
+        drop(files);
+    }
+
+    /// Takes away what the process before has registered.
+    pub(super) fn take_registered(&self, submitter: &mut Submitter) -> FileTable {
+        self.forget_eventfd();
+        core::mem::replace(&mut submitter.files, FileTable::new())
+    }
 }

@@ -400,7 +400,7 @@ TEST_F(table, all_other_kinds_are_taken)
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	fds[0] = ends[0];
 	fds[1] = ends[1];
-	fds[2] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fds[2] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
 	fds[3] = epoll_create1(EPOLL_CLOEXEC);
 	fds[4] = eventfd(0, EFD_CLOEXEC);
 	fds[5] = open("/", O_DIRECTORY | O_CLOEXEC);

@@ -237,7 +237,8 @@ struct io_ring_sq_offsets {
  * @overflow: __u32, written by the kernel: how many completions had to wait
  *            for room so far. None is ever lost.
  * @cqes: struct io_ring_cqe[ring_entries], written by the kernel.
- * @flags: Reserved, 0.
+ * @flags: __u32, written by the program: IO_RING_CQ_* bits; the others are
+ *         ignored.
  * @resv: Reserved, 0.
  *
  * Offsets are in bytes from the start of the region.
@@ -252,6 +253,9 @@ struct io_ring_cq_offsets {
 	__u32	flags;
 	__u32	resv;
 };
+
+/* The eventfd that is registered is not signalled; IO_RING_REGISTER_EVENTFD. */
+#define IO_RING_CQ_EVENTFD_DISABLED	(1U << 0)
 
 /*
  * io_ring_setup.flags
@@ -491,6 +495,16 @@ struct io_ring_register {
  * enum io_ring_register_op - values of io_ring_register.opcode
  * @IO_RING_UNREGISTER_FILES: Takes the table of registered files away; @addr and
  *                            @nr are 0. ENXIO: there is none.
+ * @IO_RING_REGISTER_EVENTFD: The eventfd whose descriptor, a __s32, is at @addr
+ *                            is signalled whenever completions become readable;
+ *                            @nr is 1. EBADF: not an open descriptor. EINVAL,
+ *                            naming @addr: not that of an eventfd. EBUSY: there
+ *                            is one already.
+ * @IO_RING_UNREGISTER_EVENTFD: Ends that; @addr and @nr are 0. ENXIO: there is
+ *                              none.
+ * @IO_RING_REGISTER_EVENTFD_ASYNC: As IO_RING_REGISTER_EVENTFD, but completions
+ *                                  that can be read when the IO_RING_ENTER that
+ *                                  took their entries returns are not signalled.
  * @IO_RING_REGISTER_FILES: Makes a table of @nr files, at most IO_RING_MAX_FILES.
  *                          @addr is that of a struct io_ring_resources, whose
  *                          @first is 0. EMFILE: more than RLIMIT_NOFILE. EBUSY:
@@ -510,6 +524,9 @@ struct io_ring_register {
  */
 enum io_ring_register_op {
 	IO_RING_UNREGISTER_FILES	= 3,
+	IO_RING_REGISTER_EVENTFD	= 4,
+	IO_RING_UNREGISTER_EVENTFD	= 5,
+	IO_RING_REGISTER_EVENTFD_ASYNC	= 7,
 	IO_RING_REGISTER_FILES		= 13,
 	IO_RING_UPDATE_FILES		= 14,
 	IO_RING_REGISTER_QUIESCE	= 128,
