@@ -288,75 +288,79 @@ TEST(epoll_that_watches_both)
 }
 
 /* A ring with an eventfd, and a disk that is about as fast as the test. */
-FIXTURE(fast)
-{
+struct bench {
 	struct ring ring;
 	int eventfd;
 	int disk;
 	void *page;
 };
 
+FIXTURE(fast)
+{
+	struct bench bench;
+};
+
 FIXTURE_SETUP(fast)
 {
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	self->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_EQ(0, eventfd_register(&self->ring, self->eventfd));
-	self->disk = slow_disk_open(FAST);
-	ASSERT_LE(0, self->disk);
-	self->page = aligned_alloc(SLOW_DISK_BLOCK, SLOW_DISK_BLOCK);
-	ASSERT_NE(NULL, self->page);
+	ASSERT_EQ(0, ring_open(&self->bench.ring, ENTRIES, 0));
+	self->bench.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ASSERT_EQ(0, eventfd_register(&self->bench.ring, self->bench.eventfd));
+	self->bench.disk = slow_disk_open(FAST);
+	ASSERT_LE(0, self->bench.disk);
+	self->bench.page = aligned_alloc(SLOW_DISK_BLOCK, SLOW_DISK_BLOCK);
+	ASSERT_NE(NULL, self->bench.page);
 }
 
 FIXTURE_TEARDOWN(fast)
 {
-	ring_close(&self->ring);
-	close(self->eventfd);
-	slow_disk_close(self->disk);
-	free(self->page);
+	ring_close(&self->bench.ring);
+	close(self->bench.eventfd);
+	slow_disk_close(self->bench.disk);
+	free(self->bench.page);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
 /* Has up to half of the ring's requests under way; answers how many were added, or -1. */
-static int read_more(FIXTURE_DATA(fast) *self, unsigned int submitted, unsigned int done)
+static int read_more(struct bench *bench, unsigned int submitted, unsigned int done)
 {
-	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, self->disk, self->page,
+	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, bench->disk, bench->page,
 					SLOW_DISK_BLOCK, 0);
 	int count = 0;
 
 	while (submitted + count < READS && submitted + count - done < ENTRIES / 2) {
-		ring_push(&self->ring, &sqe);
+		ring_push(&bench->ring, &sqe);
 		count++;
 	}
-	return ring_enter(&self->ring, count, 0) == count ? count : -1;
+	return ring_enter(&bench->ring, count, 0) == count ? count : -1;
 }
 
 /* Who switches it off while it reads, and on before it sleeps, misses nothing. */
 TEST_F_TIMEOUT(fast, switched_on_before_each_sleep, 300)
 {
-	const __u32 flags = self->ring.setup.cq_off.flags;
-	struct pollfd pollfd = { .fd = self->eventfd, .events = POLLIN };
+	const __u32 flags = self->bench.ring.setup.cq_off.flags;
+	struct pollfd pollfd = { .fd = self->bench.eventfd, .events = POLLIN };
 	unsigned int submitted = 0, done = 0, sleeps = 0;
 
-	ring_store(&self->ring, flags, IO_RING_CQ_EVENTFD_DISABLED);
+	ring_store(&self->bench.ring, flags, IO_RING_CQ_EVENTFD_DISABLED);
 	while (done < READS) {
-		int more = read_more(self, submitted, done);
+		int more = read_more(&self->bench, submitted, done);
 		struct io_ring_cqe cqe;
 		__u64 count;
 
 		ASSERT_LE(0, more);
 		submitted += more;
-		while (ring_pop(&self->ring, &cqe)) {
+		while (ring_pop(&self->bench.ring, &cqe)) {
 			ASSERT_EQ(SLOW_DISK_BLOCK, cqe.res);
 			done++;
 		}
-		ring_store(&self->ring, flags, 0);
+		ring_store(&self->bench.ring, flags, 0);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (done < submitted && !ring_ready(&self->ring)) {
+		if (done < submitted && !ring_ready(&self->bench.ring)) {
 			ASSERT_EQ(1, poll(&pollfd, 1, patience(10 * SOON)));
 			sleeps++;
 		}
-		ring_store(&self->ring, flags, IO_RING_CQ_EVENTFD_DISABLED);
-		while (read(self->eventfd, &count, sizeof(count)) == sizeof(count))
+		ring_store(&self->bench.ring, flags, IO_RING_CQ_EVENTFD_DISABLED);
+		while (read(self->bench.eventfd, &count, sizeof(count)) == sizeof(count))
 			;
 	}
 	TH_LOG("%u reads, %u sleeps", done, sleeps);

@@ -53,7 +53,7 @@ FIXTURE_TEARDOWN(table)
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
-/* What is in a registered file: its byte, NOTHING if the number is refused as it should be, or 0. */
+/* What is in a registered file: its byte, NOTHING if the number is duly refused, or 0. */
 static char in_file(const struct ring *ring, int number)
 {
 	char byte = 0;

@@ -31,31 +31,35 @@ static const __u8 transfers[] = {
 };
 
 /* A ring with places for files, the first of which is another file, and memory. */
-FIXTURE(fixed)
-{
+struct bench {
 	struct ring ring;
 	unsigned char *memory;
 	struct iovec iov;
 	int decoy;
 };
 
+FIXTURE(fixed)
+{
+	struct bench bench;
+};
+
 FIXTURE_SETUP(fixed)
 {
-	self->decoy = open("/dev/full", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->decoy);
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	ASSERT_EQ(0, files_register(&self->ring, NULL, NULL, 3));
-	ASSERT_EQ(0, file_replace(&self->ring, 0, self->decoy, 0));
-	self->memory = guarded_pages(LEN / PAGE);
-	ASSERT_NE(NULL, self->memory);
-	self->iov = (struct iovec) { self->memory, LEN };
+	self->bench.decoy = open("/dev/full", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->bench.decoy);
+	ASSERT_EQ(0, ring_open(&self->bench.ring, ENTRIES, 0));
+	ASSERT_EQ(0, files_register(&self->bench.ring, NULL, NULL, 3));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, 0, self->bench.decoy, 0));
+	self->bench.memory = guarded_pages(LEN / PAGE);
+	ASSERT_NE(NULL, self->bench.memory);
+	self->bench.iov = (struct iovec) { self->bench.memory, LEN };
 }
 
 FIXTURE_TEARDOWN(fixed)
 {
-	ring_close(&self->ring);
-	close(self->decoy);
-	guarded_free(self->memory, LEN / PAGE);
+	ring_close(&self->bench.ring);
+	close(self->bench.decoy);
+	guarded_free(self->bench.memory, LEN / PAGE);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
@@ -89,28 +93,28 @@ static void expect_same(struct __test_metadata *_metadata, const struct ring *ri
 	}
 }
 
-static void expect_same_transfers(struct __test_metadata *_metadata, FIXTURE_DATA(fixed) *self,
+static void expect_same_transfers(struct __test_metadata *_metadata, struct bench *bench,
 				  int fd)
 {
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, fd, 0));
+	ASSERT_EQ(0, file_replace(&bench->ring, NUMBER, fd, 0));
 	for (size_t i = 0; i < ARRAY_SIZE(transfers); i++) {
-		pattern_fill(self->memory, LEN, SEED + i / 2);
-		expect_same(_metadata, &self->ring, transfer(transfers[i], fd, &self->iov), LEN);
-		EXPECT_EQ(LEN, pattern_mismatch(self->memory, LEN, SEED + i / 2, 0));
+		pattern_fill(bench->memory, LEN, SEED + i / 2);
+		expect_same(_metadata, &bench->ring, transfer(transfers[i], fd, &bench->iov), LEN);
+		EXPECT_EQ(LEN, pattern_mismatch(bench->memory, LEN, SEED + i / 2, 0));
 	}
-	expect_same(_metadata, &self->ring, sqe_fsync(fd, 0, 0, 0), 0);
-	expect_same(_metadata, &self->ring, sqe_fsync(fd, 0, LEN, IO_RING_FSYNC_DATASYNC), 0);
+	expect_same(_metadata, &bench->ring, sqe_fsync(fd, 0, 0, 0), 0);
+	expect_same(_metadata, &bench->ring, sqe_fsync(fd, 0, LEN, IO_RING_FSYNC_DATASYNC), 0);
 	close(fd);
 }
 
 TEST_F(fixed, tmpfs)
 {
-	expect_same_transfers(_metadata, self, temp_file(TMPFS_DIR));
+	expect_same_transfers(_metadata, &self->bench, temp_file(TMPFS_DIR));
 }
 
 TEST_F(fixed, ext4)
 {
-	expect_same_transfers(_metadata, self, temp_file(EXT4_DIR));
+	expect_same_transfers(_metadata, &self->bench, temp_file(EXT4_DIR));
 }
 
 TEST_F(fixed, ext4_direct)
@@ -120,13 +124,14 @@ TEST_F(fixed, ext4_direct)
 	ASSERT_LE(0, file);
 	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
 	ASSERT_EQ(0, fsync(file));
-	expect_same_transfers(_metadata, self, reopen(file, O_RDWR | O_DIRECT));
+	expect_same_transfers(_metadata, &self->bench, reopen(file, O_RDWR | O_DIRECT));
 	close(file);
 }
 
 TEST_F(fixed, disk_direct)
 {
-	expect_same_transfers(_metadata, self, open(NULL_BLK, O_RDWR | O_DIRECT | O_CLOEXEC));
+	expect_same_transfers(_metadata, &self->bench,
+			      open(NULL_BLK, O_RDWR | O_DIRECT | O_CLOEXEC));
 }
 
 TEST_F(fixed, wrong_mode)
@@ -135,8 +140,8 @@ TEST_F(fixed, wrong_mode)
 	struct io_ring_sqe sqe = sqe_fixed(sqe_rw(IO_RING_OP_WRITE, 0, "x", 1, 0), NUMBER);
 	struct io_ring_cqe cqe;
 
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, file, 0));
-	ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, file, 0));
+	ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
 	EXPECT_EQ(-EBADF, cqe.res);
 	EXPECT_EQ(offsetof(struct io_ring_sqe, fd), cqe_rejected_field(&cqe));
 	close(file);
@@ -145,16 +150,16 @@ TEST_F(fixed, wrong_mode)
 TEST_F(fixed, at_the_file_position)
 {
 	int file = temp_file(TMPFS_DIR);
-	struct io_ring_sqe sqe = sqe_fixed(sqe_rw(IO_RING_OP_READ, 0, self->memory, 3, ~0ULL),
+	struct io_ring_sqe sqe = sqe_fixed(sqe_rw(IO_RING_OP_READ, 0, self->bench.memory, 3, ~0ULL),
 					   NUMBER);
 	struct io_ring_cqe cqe;
 
 	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, file, 0));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, file, 0));
 	for (unsigned int i = 0; i < 3; i++) {
-		ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
 		EXPECT_EQ(3, cqe.res);
-		EXPECT_EQ(3, pattern_mismatch(self->memory, 3, SEED, 3 * i));
+		EXPECT_EQ(3, pattern_mismatch(self->bench.memory, 3, SEED, 3 * i));
 	}
 	EXPECT_EQ(9, lseek(file, 0, SEEK_CUR));
 	close(file);
@@ -189,7 +194,7 @@ static void expect_one(struct __test_metadata *_metadata, const struct ring *rin
 
 TEST_F(fixed, reads_that_wait)
 {
-	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, 0, self->memory, SOURCE_LEN, 0);
+	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, 0, self->bench.memory, SOURCE_LEN, 0);
 
 	for (int kind = 0; kind < SOURCE_KINDS; kind++) {
 		struct source source;
@@ -197,28 +202,28 @@ TEST_F(fixed, reads_that_wait)
 		if (kind == SOURCE_SOCKET)	/* not of AF_UNIX */
 			continue;
 		ASSERT_TRUE(source_open(&source, kind));
-		ASSERT_EQ(0, file_replace(&self->ring, NUMBER, source.reader, 0));
-		submit_waiting(_metadata, &self->ring, sqe_fixed(sqe, NUMBER), THE_ONE);
-		expect_one(_metadata, &self->ring, THE_ONE, source_feed(&source));
-		ASSERT_EQ(0, file_replace(&self->ring, NUMBER, -1, 0));
+		ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, source.reader, 0));
+		submit_waiting(_metadata, &self->bench.ring, sqe_fixed(sqe, NUMBER), THE_ONE);
+		expect_one(_metadata, &self->bench.ring, THE_ONE, source_feed(&source));
+		ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, -1, 0));
 		source_close(&source);
 	}
 }
 
 TEST_F(fixed, write_that_waits)
 {
-	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_WRITE, 0, self->memory, LEN, 0);
+	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_WRITE, 0, self->bench.memory, LEN, 0);
 	int ends[2];
 	size_t before;
 
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	before = stream_fill(ends[1]);
 	ASSERT_LT(0, before);
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, ends[1], 0));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, ends[1], 0));
 	close(ends[1]);
-	submit_waiting(_metadata, &self->ring, sqe_fixed(sqe, NUMBER), THE_ONE);
+	submit_waiting(_metadata, &self->bench.ring, sqe_fixed(sqe, NUMBER), THE_ONE);
 	EXPECT_EQ(before + LEN, stream_drain(ends[0], before + LEN));
-	expect_one(_metadata, &self->ring, THE_ONE, LEN);
+	expect_one(_metadata, &self->bench.ring, THE_ONE, LEN);
 	close(ends[0]);
 }
 
@@ -230,46 +235,46 @@ TEST_F(fixed, read_by_a_worker)
 
 	ASSERT_EQ(0, stuck_open(&stuck));
 	sqe = sqe_fixed(stuck_read(&stuck, 0), NUMBER);
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, stuck.disk, 0));
-	submit_waiting(_metadata, &self->ring, sqe, THE_ONE);
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, stuck.disk, 0));
+	submit_waiting(_metadata, &self->bench.ring, sqe, THE_ONE);
 	EXPECT_LE(1, worker_count(getpid()));
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, -1, 0));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, -1, 0));
 	stuck_let_go(&stuck);
-	expect_one(_metadata, &self->ring, THE_ONE, STUCK_PAGE);
+	expect_one(_metadata, &self->bench.ring, THE_ONE, STUCK_PAGE);
 	stuck_close(&stuck);
 }
 
 TEST_F(fixed, read_that_a_device_has)
 {
 	int disk = slow_disk_open(DELAY);
-	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, 0, self->memory, PAGE, 0);
+	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, 0, self->bench.memory, PAGE, 0);
 
 	ASSERT_LE(0, disk);
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, disk, 0));
-	submit(_metadata, &self->ring, sqe_fixed(sqe, NUMBER), THE_ONE);
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, self->decoy, 0));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, disk, 0));
+	submit(_metadata, &self->bench.ring, sqe_fixed(sqe, NUMBER), THE_ONE);
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, self->bench.decoy, 0));
 	slow_disk_close(disk);
-	expect_one(_metadata, &self->ring, THE_ONE, PAGE);
+	expect_one(_metadata, &self->bench.ring, THE_ONE, PAGE);
 }
 
 /* Nothing but the table holds the file any more, and its descriptor is another file. */
 TEST_F(fixed, descriptor_is_not_needed)
 {
-	struct io_ring_sqe sqe = sqe_fixed(sqe_rw(IO_RING_OP_READ, 0, self->memory, LEN, 0),
+	struct io_ring_sqe sqe = sqe_fixed(sqe_rw(IO_RING_OP_READ, 0, self->bench.memory, LEN, 0),
 					   NUMBER);
 	int file = temp_file(EXT4_DIR);
 	struct io_ring_cqe cqe;
 
 	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
-	ASSERT_EQ(0, file_replace(&self->ring, NUMBER, file, 0));
+	ASSERT_EQ(0, file_replace(&self->bench.ring, NUMBER, file, 0));
 	close(file);
-	ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+	ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
 	EXPECT_EQ(LEN, cqe.res);
-	ASSERT_EQ(file, dup2(self->decoy, file));
-	memset(self->memory, 0, LEN);
-	ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+	ASSERT_EQ(file, dup2(self->bench.decoy, file));
+	memset(self->bench.memory, 0, LEN);
+	ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
 	EXPECT_EQ(LEN, cqe.res);
-	EXPECT_EQ(LEN, pattern_mismatch(self->memory, LEN, SEED, 0));
+	EXPECT_EQ(LEN, pattern_mismatch(self->bench.memory, LEN, SEED, 0));
 	close(file);
 }
 

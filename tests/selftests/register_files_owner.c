@@ -117,11 +117,15 @@ FIXTURE_VARIANT_ADD(leaving, exec_inherited) { .how = BY_EXEC, .plan = { .inheri
 FIXTURE_VARIANT_ADD(leaving, exit_mapped) { .how = BY_EXIT, .plan = { .closed = true } };
 FIXTURE_VARIANT_ADD(leaving, kill_mapped) { .how = BY_KILL, .plan = { .closed = true } };
 FIXTURE_VARIANT_ADD(leaving, exec_mapped) { .how = BY_EXEC, .plan = { .closed = true } };
-FIXTURE_VARIANT_ADD(leaving, exit_rebind) {
-	.how = BY_EXIT, .plan = { .flags = IO_RING_SETUP_REBIND }
+
+FIXTURE_VARIANT_ADD(leaving, exit_rebind)
+{
+	.how = BY_EXIT, .plan = { .flags = IO_RING_SETUP_REBIND },
 };
-FIXTURE_VARIANT_ADD(leaving, exec_rebind) {
-	.how = BY_EXEC, .plan = { .flags = IO_RING_SETUP_REBIND, .inherited = true }
+
+FIXTURE_VARIANT_ADD(leaving, exec_rebind)
+{
+	.how = BY_EXEC, .plan = { .flags = IO_RING_SETUP_REBIND, .inherited = true },
 };
 
 FIXTURE_SETUP(leaving)

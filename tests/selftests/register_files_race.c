@@ -20,13 +20,17 @@
 #define TAG_BIT 63
 
 /* Two files, each full of a letter of its own, and threads that put one or the other in place. */
-FIXTURE(race)
-{
+struct bench {
 	struct ring ring;
 	int fds[2];
 	unsigned char *memory;
 	bool over;
 	__u64 tags;		/* handed out so far */
+};
+
+FIXTURE(race)
+{
+	struct bench bench;
 };
 
 FIXTURE_VARIANT(race)
@@ -45,40 +49,40 @@ FIXTURE_SETUP(race)
 	struct io_ring_setup wanted = ring_wanted(ENTRIES, IO_RING_SETUP_CQSIZE);
 
 	wanted.cq_entries = 32 * ENTRIES;
-	ASSERT_EQ(0, ring_open_as(&self->ring, &wanted));
-	ASSERT_EQ(0, posix_memalign((void **)&self->memory, BLOCK, ENTRIES * BLOCK));
+	ASSERT_EQ(0, ring_open_as(&self->bench.ring, &wanted));
+	ASSERT_EQ(0, posix_memalign((void **)&self->bench.memory, BLOCK, ENTRIES * BLOCK));
 	for (int i = 0; i < 2; i++) {
 		int file = temp_file(variant->dir);
 
 		ASSERT_LE(0, file);
-		memset(self->memory, 'a' + i, BLOCK);
-		ASSERT_EQ(BLOCK, pwrite(file, self->memory, BLOCK, 0));
+		memset(self->bench.memory, 'a' + i, BLOCK);
+		ASSERT_EQ(BLOCK, pwrite(file, self->bench.memory, BLOCK, 0));
 		ASSERT_EQ(0, fsync(file));
-		self->fds[i] = reopen(file, variant->flags);
-		ASSERT_LE(0, self->fds[i]);
+		self->bench.fds[i] = reopen(file, variant->flags);
+		ASSERT_LE(0, self->bench.fds[i]);
 		close(file);
 	}
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	ring_close(&self->ring);
-	free(self->memory);
-	close(self->fds[0]);
-	close(self->fds[1]);
+	ring_close(&self->bench.ring);
+	free(self->bench.memory);
+	close(self->bench.fds[0]);
+	close(self->bench.fds[1]);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
 /* The result is how many updates have been done, or -1 after a wrong answer. */
 static void *update(void *arg)
 {
-	FIXTURE_DATA(race) *self = arg;
+	struct bench *bench = arg;
 	long done = 0;
 
-	while (!__atomic_load_n(&self->over, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&bench->over, __ATOMIC_ACQUIRE)) {
 		__u64 tag = 1ULL << TAG_BIT |
-			    __atomic_fetch_add(&self->tags, 1, __ATOMIC_RELAXED);
-		int error = file_replace(&self->ring, 0, self->fds[done & 1], tag);
+			    __atomic_fetch_add(&bench->tags, 1, __ATOMIC_RELAXED);
+		int error = file_replace(&bench->ring, 0, bench->fds[done & 1], tag);
 
 		/* Slots are short now and then; that tag will not be heard of. */
 		if (error && error != -EBUSY)
@@ -114,24 +118,24 @@ TEST_F_TIMEOUT(race, each_sees_the_old_or_the_new_file, 300)
 	pthread_t threads[UPDATERS];
 	long updates = 0, tags = 0;
 
-	ASSERT_EQ(0, files_register(&self->ring, self->fds, NULL, 1));
+	ASSERT_EQ(0, files_register(&self->bench.ring, self->bench.fds, NULL, 1));
 	for (int i = 0; i < UPDATERS; i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, update, self));
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, update, &self->bench));
 	for (unsigned int batch = 0; batch < BATCHES; batch++) {
 		unsigned int to_come = ENTRIES;
 
-		memset(self->memory, 0, ENTRIES * BLOCK);
+		memset(self->bench.memory, 0, ENTRIES * BLOCK);
 		for (__u64 i = 0; i < ENTRIES; i++) {
 			struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, 0,
-							self->memory + i * BLOCK, BLOCK, 0);
+							self->bench.memory + i * BLOCK, BLOCK, 0);
 
 			sqe.user_data = i;
 			sqe = sqe_fixed(sqe, 0);
-			ring_push(&self->ring, &sqe);
+			ring_push(&self->bench.ring, &sqe);
 		}
 		for (unsigned int left = ENTRIES; left; ) {
-			int taken = ring_enter(&self->ring, left, 0);
-			int reads = reap(&self->ring, self->memory, &tags);
+			int taken = ring_enter(&self->bench.ring, left, 0);
+			int reads = reap(&self->bench.ring, self->bench.memory, &tags);
 
 			ASSERT_TRUE(taken >= 0 || taken == -EBUSY);
 			ASSERT_LE(0, reads);
@@ -141,13 +145,13 @@ TEST_F_TIMEOUT(race, each_sees_the_old_or_the_new_file, 300)
 		while (to_come) {
 			int reads;
 
-			ASSERT_EQ(0, ring_enter(&self->ring, 0, 1));
-			reads = reap(&self->ring, self->memory, &tags);
+			ASSERT_EQ(0, ring_enter(&self->bench.ring, 0, 1));
+			reads = reap(&self->bench.ring, self->bench.memory, &tags);
 			ASSERT_LE(0, reads);
 			to_come -= reads;
 		}
 	}
-	__atomic_store_n(&self->over, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->bench.over, true, __ATOMIC_RELEASE);
 	for (int i = 0; i < UPDATERS; i++) {
 		void *done;
 
@@ -155,12 +159,12 @@ TEST_F_TIMEOUT(race, each_sees_the_old_or_the_new_file, 300)
 		EXPECT_LT(0, (long)done);
 		updates += (long)done;
 	}
-	/* Each update has had the tag of the one before it told; the last one's is still to come. */
-	while (ring_enter(&self->ring, 0, 0) == 0 && ring_ready(&self->ring))
-		ASSERT_EQ(0, reap(&self->ring, self->memory, &tags));
+	/* Each update has had the tag of the one before it told; the last is still to come. */
+	while (ring_enter(&self->bench.ring, 0, 0) == 0 && ring_ready(&self->bench.ring))
+		ASSERT_EQ(0, reap(&self->bench.ring, self->bench.memory, &tags));
 	EXPECT_EQ(updates - 1, tags);
-	ASSERT_EQ(0, files_unregister(&self->ring));
-	EXPECT_EQ(0, reap(&self->ring, self->memory, &tags));
+	ASSERT_EQ(0, files_unregister(&self->bench.ring));
+	EXPECT_EQ(0, reap(&self->bench.ring, self->bench.memory, &tags));
 	EXPECT_EQ(updates, tags);
 	TH_LOG("%d reads, %ld updates", BATCHES * ENTRIES, updates);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Registered files that leave the table: who still uses them, what is told of it, when they close. */
+/* Registered files that leave the table: who still uses them, what is told, when they close. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

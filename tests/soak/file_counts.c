@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests on registered files take no references to them: the kernel's own functions are counted. */
+/* Requests on registered files take no references to them: calls of fget() and fput(). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,8 +93,7 @@ static long probe_hits(const struct probe *probe)
 	return line ? atol(line + strlen(label)) : -1;
 }
 
-FIXTURE(counts)
-{
+struct bench {
 	struct ring ring;
 	struct probe probes[FUNCTIONS];
 	int file;
@@ -102,34 +101,39 @@ FIXTURE(counts)
 	long before[FUNCTIONS];
 };
 
+FIXTURE(counts)
+{
+	struct bench bench;
+};
+
 FIXTURE_SETUP(counts)
 {
 	if (mount("tracefs", TRACING, "tracefs", 0, NULL))
 		ASSERT_EQ(EBUSY, errno);
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		ASSERT_TRUE(probe_open(&self->probes[i], functions[i]));
-	self->memory = malloc(LEN);
-	ASSERT_NE(NULL, self->memory);
-	memset(self->memory, 0, LEN);
-	self->file = temp_file(TMPFS_DIR);
-	ASSERT_LE(0, self->file);
-	ASSERT_EQ(0, pattern_write(self->file, LEN, SEED));
-	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	ASSERT_EQ(0, files_register(&self->ring, &self->file, NULL, 1));
+		ASSERT_TRUE(probe_open(&self->bench.probes[i], functions[i]));
+	self->bench.memory = malloc(LEN);
+	ASSERT_NE(NULL, self->bench.memory);
+	memset(self->bench.memory, 0, LEN);
+	self->bench.file = temp_file(TMPFS_DIR);
+	ASSERT_LE(0, self->bench.file);
+	ASSERT_EQ(0, pattern_write(self->bench.file, LEN, SEED));
+	ASSERT_EQ(0, ring_open(&self->bench.ring, ENTRIES, 0));
+	ASSERT_EQ(0, files_register(&self->bench.ring, &self->bench.file, NULL, 1));
 }
 
 FIXTURE_TEARDOWN(counts)
 {
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		probe_close(&self->probes[i]);
-	ring_close(&self->ring);
-	close(self->file);
-	free(self->memory);
+		probe_close(&self->bench.probes[i]);
+	ring_close(&self->bench.ring);
+	close(self->bench.file);
+	free(self->bench.memory);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
 /* So many reads, in batches; answers how many have not gone as they should. */
-static unsigned int read_often(FIXTURE_DATA(counts) *self, struct io_ring_sqe sqe,
+static unsigned int read_often(struct bench *bench, struct io_ring_sqe sqe,
 			       unsigned int reads)
 {
 	unsigned int wrong = 0;
@@ -139,39 +143,39 @@ static unsigned int read_often(FIXTURE_DATA(counts) *self, struct io_ring_sqe sq
 		struct io_ring_cqe cqe;
 
 		for (unsigned int i = 0; i < batch; i++)
-			ring_push(&self->ring, &sqe);
-		if (ring_enter(&self->ring, batch, batch) != (int)batch)
+			ring_push(&bench->ring, &sqe);
+		if (ring_enter(&bench->ring, batch, batch) != (int)batch)
 			return reads;
 		for (unsigned int i = 0; i < batch; i++)
-			wrong += !ring_pop(&self->ring, &cqe) || cqe.res != LEN;
+			wrong += !ring_pop(&bench->ring, &cqe) || cqe.res != LEN;
 		done += batch;
 	}
 	return wrong;
 }
 
 /* Carries them out while calls are counted. */
-static void read_counted(struct __test_metadata *_metadata, FIXTURE_DATA(counts) *self,
+static void read_counted(struct __test_metadata *_metadata, struct bench *bench,
 			 struct io_ring_sqe sqe, unsigned int reads, long *calls)
 {
 	bool switched = true;
 	unsigned int wrong;
 
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		self->before[i] = probe_hits(&self->probes[i]);
+		bench->before[i] = probe_hits(&bench->probes[i]);
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		switched = switched && probe_switch(&self->probes[i], "1");
-	wrong = read_often(self, sqe, reads);
+		switched = switched && probe_switch(&bench->probes[i], "1");
+	wrong = read_often(bench, sqe, reads);
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		switched = probe_switch(&self->probes[i], "0") && switched;
+		switched = probe_switch(&bench->probes[i], "0") && switched;
 	ASSERT_TRUE(switched);
 	EXPECT_EQ(0, wrong);
-	EXPECT_EQ(LEN, pattern_mismatch(self->memory, LEN, SEED, 0));
+	EXPECT_EQ(LEN, pattern_mismatch(bench->memory, LEN, SEED, 0));
 	for (size_t i = 0; i < FUNCTIONS; i++) {
-		long hits = probe_hits(&self->probes[i]);
+		long hits = probe_hits(&bench->probes[i]);
 
-		ASSERT_LE(0, self->before[i]);
+		ASSERT_LE(0, bench->before[i]);
 		ASSERT_LE(0, hits);
-		calls[i] = hits - self->before[i];
+		calls[i] = hits - bench->before[i];
 		soak_figure("%u reads by %s: %ld calls of %s", reads,
 			    sqe.flags & IO_RING_SQE_FIXED_FILE ? "number" : "descriptor", calls[i],
 			    functions[i]);
@@ -181,13 +185,14 @@ static void read_counted(struct __test_metadata *_metadata, FIXTURE_DATA(counts)
 TEST_F_TIMEOUT(counts, of_reads_by_number_and_by_descriptor, LIMIT_S)
 {
 	unsigned int reads = soak_scaled(READS);
-	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, self->file, self->memory, LEN, 0);
+	struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, self->bench.file, self->bench.memory,
+					LEN, 0);
 	long calls[FUNCTIONS];
 
-	read_counted(_metadata, self, sqe_fixed(sqe, 0), reads, calls);
+	read_counted(_metadata, &self->bench, sqe_fixed(sqe, 0), reads, calls);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		EXPECT_EQ(0, calls[i]);
-	read_counted(_metadata, self, sqe, BY_DESCRIPTOR, calls);
+	read_counted(_metadata, &self->bench, sqe, BY_DESCRIPTOR, calls);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		EXPECT_EQ(BY_DESCRIPTOR, calls[i]);
 }
