@@ -16,6 +16,7 @@
 #include "process.h"
 #include "registered.h"
 #include "ring.h"
+#include "stuck.h"
 #include "way.h"
 
 #define ENTRIES 8
@@ -395,6 +396,53 @@ TEST_F(told, of_what_has_waited_for_room)
 		EXPECT_EQ(1, signals(self->eventfd));
 		ring_close(&ring);
 	}
+}
+
+static void *enter_one(void *arg)
+{
+	return (void *)(long)ring_enter(arg, 1, 0);
+}
+
+/*
+ * A read that ends at once, but not before its memory is there: meanwhile there
+ * is room for what has been parked, and it becomes readable along with the read.
+ */
+TEST(async_of_what_gets_room_while_entries_are_taken)
+{
+	struct io_ring_setup wanted = ring_wanted(2, IO_RING_SETUP_CQSIZE);
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	int file = temp_file(TMPFS_DIR);
+	struct io_ring_sqe sqe;
+	struct stuck stuck;
+	pthread_t thread;
+	struct ring ring;
+	void *taken;
+
+	wanted.cq_entries = 2;
+	wanted.requests = 8;
+	ASSERT_EQ(0, stuck_open(&stuck));
+	ASSERT_EQ(STUCK_PAGE, write(file, stuck.memory, STUCK_PAGE));
+	ASSERT_EQ(0, ring_open_as(&ring, &wanted));
+	for (unsigned int i = 0; i < 3; i++) {
+		ring_push_nops(&ring, 1, i);
+		ASSERT_EQ(1, ring_enter(&ring, 1, 0));
+	}
+	EXPECT_EQ(1, fdinfo_value(ring.fd, "parked"));
+	ASSERT_EQ(0, eventfd_register(&ring, IO_RING_REGISTER_EVENTFD_ASYNC, fd));
+	sqe = sqe_rw(IO_RING_OP_READ, file, stuck.memory + STUCK_PAGE, STUCK_PAGE, 0);
+	ring_push(&ring, &sqe);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, enter_one, &ring));
+	sleep_ms(A_WHILE);
+	reap(&ring);
+	stuck_let_go(&stuck);
+	ASSERT_EQ(0, pthread_join(thread, &taken));
+	EXPECT_EQ(1, (long)taken);
+	EXPECT_EQ(2, ring_ready(&ring));
+	EXPECT_EQ(1, signals(fd));
+	ring_close(&ring);
+	stuck_close(&stuck);
+	close(file);
+	close(fd);
 }
 
 TEST_F(told, descriptor_is_not_needed)
