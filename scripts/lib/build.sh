@@ -25,8 +25,11 @@ build_samples() {
 		"${MAKE[@]}" -C "$TOP/samples/io_ring" OUT="$BUILD/samples" STATIC=1
 }
 
+# The word size of test programs, if not that of the machine.
+BITS=
+
 # build_programs KIND: the test programs of tests/KIND, with a list of them.
 build_programs() {
-	locked_step "building the programs of tests/$1" "$1.log" \
-		"${MAKE[@]}" -C "$TOP/tests/$1" OUT="$BUILD/$1" KSRC="$KSRC"
+	locked_step "building the programs of tests/$1${BITS:+ for $BITS bits}" "$1$BITS.log" \
+		"${MAKE[@]}" -C "$TOP/tests/$1" OUT="$BUILD/$1$BITS" KSRC="$KSRC" BITS="$BITS"
 }

@@ -62,8 +62,8 @@ guest_samples() {
 guest_programs() {
 	local name
 	while read -r name; do
-		cp "$BUILD/$2/$name" "$1/tests/"
-	done <"$BUILD/$2/$2.list"
+		cp "$BUILD/$2$BITS/$name" "$1/tests/"
+	done <"$BUILD/$2$BITS/$2.list"
 }
 
 # make_disk FILE MB [DIRECTORY]: an ext4 image, sparse.
