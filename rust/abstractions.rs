@@ -15,6 +15,8 @@ pub(crate) mod file_ops;
 pub(crate) mod mutex;
 pub(crate) mod nospec;
 pub(crate) mod owner;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+pub(crate) mod page_view;
 pub(crate) mod params;
 pub(crate) mod plug;
 pub(crate) mod pool;
@@ -24,6 +26,8 @@ pub(crate) mod shared_file;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
 pub(crate) mod transfer;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+pub(crate) mod user_mapping;
 pub(crate) mod user_struct;
 pub(crate) mod vma;
 pub(crate) mod wait_queue;

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod completion;
+mod exported;
 mod fake_user;
+mod highmem;
 mod index;
 mod layout;
 mod memory;
