@@ -28,6 +28,9 @@ size_t pattern_mismatch(const void *buf, size_t len, unsigned int seed, size_t s
 int pattern_write(int fd, size_t len, unsigned int seed);
 bool all_bytes(const void *buf, size_t len, unsigned char value);
 
+/* An address that is nobody's, or not even one. */
+#define WILD	((void *)~(~0UL >> 1))
+
 /* Read-write pages with an inaccessible one behind them. */
 void *guarded_pages(unsigned int pages);
 void guarded_free(void *addr, unsigned int pages);

@@ -171,7 +171,7 @@ TEST_F(query, argument_that_cannot_be_accessed)
 	ASSERT_NE(NULL, page);
 	EXPECT_EQ(EFAULT, query_at(self->control, NULL));
 	EXPECT_EQ(EFAULT, query_at(self->control, (void *)~0UL));
-	EXPECT_EQ(EFAULT, query_at(self->control, (void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, query_at(self->control, WILD));
 	EXPECT_EQ(EFAULT, query_at(self->control, guard));
 	memcpy(guard - 32, &self->q, 32);
 	EXPECT_EQ(EFAULT, query_at(self->control, guard - 32));
@@ -227,7 +227,9 @@ TEST_F(query, ops_array_that_cannot_be_written)
 {
 	unsigned char *page = guarded_pages(1);
 	unsigned char *guard = page + 4096;
-	const uintptr_t bad[] = { 1, (uintptr_t)guard, (uintptr_t)guard - 24, ~0UL, 1UL << 63 };
+	const uintptr_t bad[] = {
+		1, (uintptr_t)guard, (uintptr_t)guard - 24, ~0UL, (uintptr_t)WILD,
+	};
 
 	ASSERT_NE(NULL, page);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -236,7 +236,7 @@ TEST_F(setup, argument_that_cannot_be_accessed)
 	ASSERT_NE(NULL, page);
 	EXPECT_EQ(EFAULT, setup_at(self->control, NULL));
 	EXPECT_EQ(EFAULT, setup_at(self->control, (void *)~0UL));
-	EXPECT_EQ(EFAULT, setup_at(self->control, (void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, setup_at(self->control, WILD));
 	EXPECT_EQ(EFAULT, setup_at(self->control, guard));
 	memcpy(guard - 64, &self->s, 64);
 	EXPECT_EQ(EFAULT, setup_at(self->control, guard - 64));

@@ -49,7 +49,7 @@ static const void *address_of(const struct twin_transfer *t)
 	case TWIN_AT_NULL:
 		return NULL;
 	case TWIN_AT_WILD:
-		return (void *)(1UL << 63);
+		return WILD;
 	case TWIN_AT_GIVEN:
 		return t->addr;
 	}
