@@ -333,6 +333,13 @@ pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     index::filled(head, inside.state.tail, shared.capacity)
 }
 
+/// Whether it is plain to see, without the lock, that the program can read `wanted` completions.
+#[inline]
+pub(crate) fn are_ready<D: Completing>(pool: &Pool<D>, wanted: u32) -> bool {
+    let ready = D::completion(pool.shared()).ready_at_rest();
+    ready.is_some_and(|ready| ready >= wanted)
+}
+
 /// Whether what can be read and what is under way, parked ones included, are together fewer than
 /// `wanted` completions: then somebody would have to submit more. Process context.
 ///
