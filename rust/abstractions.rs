@@ -22,6 +22,7 @@ pub(crate) mod plug;
 pub(crate) mod pool;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
+pub(crate) mod seq_number;
 pub(crate) mod shared_file;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
