@@ -132,10 +132,10 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 			 "second inaccessible");
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors + 1, 2,
 			 "first inaccessible");
-	self->vectors[1].iov_base = guard - 50;
+	self->vectors[1] = (struct iovec) { guard - ACCESSIBLE_TAIL, 150 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second partly inaccessible");
-	self->vectors[1].iov_base = NULL;
+	self->vectors[1] = (struct iovec) { NULL, 100 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is null");
 	self->vectors[1].iov_base = WILD;

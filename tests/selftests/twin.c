@@ -43,7 +43,7 @@ static const void *address_of(const struct twin_transfer *t)
 	case TWIN_AT_ODD:
 		return twin_memory() + 1;
 	case TWIN_AT_TAIL:
-		return twin_memory() + TWIN_MEMORY - 100;
+		return twin_memory() + TWIN_MEMORY - ACCESSIBLE_TAIL;
 	case TWIN_AT_GUARD:
 		return twin_memory() + TWIN_MEMORY;
 	case TWIN_AT_NULL:
@@ -59,7 +59,7 @@ static const void *address_of(const struct twin_transfer *t)
 /* Whether the file has no use for offsets: the ring ignores them then, the system calls do not. */
 static bool ignores_offsets(int fd, bool is_write)
 {
-	return syscall(is_write ? SYS_pwrite64 : SYS_pread64, fd, NULL, 0L, 0L) < 0 &&
+	return (is_write ? pwrite(fd, "", 0, 0) : pread(fd, &(char){ 0 }, 0, 0)) < 0 &&
 	       errno == ESPIPE;
 }
 
@@ -70,19 +70,22 @@ static long by_syscall(int fd, const struct twin_transfer *t)
 	bool is_write = twin_is_write(t->opcode);
 	bool is_vector = t->opcode == IO_RING_OP_READV || t->opcode == IO_RING_OP_WRITEV;
 	bool is_current = t->off == ~0ULL || ignores_offsets(fd, is_write);
-	long off = is_current ? -1 : (long)t->off;
+	off_t off = is_current ? -1 : (off_t)t->off;
+	/* Two halves where a long has 32 bits; else the second one is not looked at. */
+	long low = off, high = off >> 32;
 	long n;
 
 	if (is_vector)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, addr, (long)t->len, off, 0L,
-			    t->op_flags);
+		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, addr, (long)t->len, low,
+			    high, t->op_flags);
 	else if (t->op_flags)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, &iov, 1L, off, 0L,
+		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, &iov, 1L, low, high,
 			    t->op_flags);
 	else if (is_current)
 		n = syscall(is_write ? SYS_write : SYS_read, fd, addr, (long)t->len);
 	else
-		n = syscall(is_write ? SYS_pwrite64 : SYS_pread64, fd, addr, (long)t->len, off);
+		n = is_write ? pwrite(fd, addr, t->len, off) :
+			       pread(fd, (void *)addr, t->len, off);
 	return n < 0 ? -errno : n;
 }
 
