@@ -58,7 +58,7 @@ static void expect_agreement(struct __test_metadata *_metadata, const struct rin
 			     enum twin_target target, const void *vectors, __u32 count,
 			     const char *name)
 {
-	static const __u64 offsets[] = { 100, TWIN_CONTENT - 50, CURRENT };
+	static const __u64 offsets[] = { 100, TWIN_CONTENT - 48, CURRENT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
 		struct twin_transfer transfer = {
