@@ -116,12 +116,13 @@ qemu_x86_64() {
 		-serial "file:$dir/console" -serial "$serial" -serial "file:$dir/report"
 }
 
-# qemu_arm DIR LIMIT SERIAL: the same for 32-bit ARM. That board has one serial line.
+# qemu_arm DIR LIMIT SERIAL: the same for 32-bit ARM. That board has one serial line,
+# and the kernel finds the last device first.
 qemu_arm() {
-	local dir=$1 limit=$2 serial=$3 drives job=(-chardev 'stdio,id=job')
-	drives=(-drive "file=$dir/disk,format=raw,if=none,id=disk,cache=unsafe" -device 'virtio-blk-device,drive=disk')
+	local dir=$1 limit=$2 serial=$3 drives=() job=(-chardev 'stdio,id=job')
 	[[ ! -e $dir/input ]] || drives+=(-drive "file=$dir/input,format=raw,if=none,id=input,readonly=on"
 		-device 'virtio-blk-device,drive=input')
+	drives+=(-drive "file=$dir/disk,format=raw,if=none,id=disk,cache=unsafe" -device 'virtio-blk-device,drive=disk')
 	[[ $serial == stdio ]] || job=(-chardev 'stdio,id=job,mux=on,signal=off' -mon 'chardev=job')
 	timeout --foreground -k 5 "$limit" qemu-system-arm "${ARM_MACHINE[@]}" -smp "$GUEST_CPUS" -m "$ARM_MB" \
 		-nodefaults -display none -no-reboot -kernel "$KERNEL/vmlinuz" -initrd "$dir/initramfs" \
