@@ -20,7 +20,7 @@ build_module() {
 	locked_step "building the module ($name)" "module-$name.log" \
 		"${MAKE[@]}" -C "$KERNEL/kdir" "${args[@]}" M="$TOP/rust" MO="$out" W=e "$@" modules
 	found=$(judge_objects "$out" "$KERNEL/kdir/.config")
-	[[ ! $found ]] || die "the module must not depend on a linear mapping of memory:" "$found"
+	[[ ! $found ]] || die "object files of the module refer to what they must not (lib/objects.sh):" "$found"
 	# shellcheck disable=SC2034 # for the caller
 	KO=$out/io_ring.ko
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod completion;
+mod context;
 mod exported;
 mod fake_user;
 mod highmem;
