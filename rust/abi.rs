@@ -10,6 +10,11 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "abi/calls.rs"]
+mod calls;
+
+pub use calls::*;
+
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -296,8 +301,10 @@ pub struct Setup {
     pub files: u64,
     /// Elements of that array.
     pub nr_files: u32,
-    /// Must be 0.
-    pub resv: u32,
+    /// Elements of the array at `ops`.
+    pub nr_ops: u32,
+    /// User address of an array of `u8`, the operations the ring is to be allowed, or 0.
+    pub ops: u64,
 }
 
 /// mmap offset of the region.
@@ -469,7 +476,7 @@ const _: () = {
     assert!(offset_of!(Sqe, file_index) == 44 && offset_of!(Sqe, addr3) == 48);
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
-    assert!(size_of::<Setup>() == 152 && offset_of!(Setup, limit_need) == 32);
+    assert!(size_of::<Setup>() == 160 && offset_of!(Setup, limit_need) == 32);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);

@@ -60,7 +60,10 @@ use crate::{
         Counted,
         Driver, //
     },
-    op::cancel::Cancel,
+    op::{
+        allowed::OpSet,
+        cancel::Cancel, //
+    },
     request::{
         Away,
         Request,
@@ -134,6 +137,7 @@ struct Submitting {
 pub(crate) struct Context {
     layout: Layout,
     fork_shared: bool,
+    ops: OpSet,
     #[pin]
     submitting: InterruptibleMutex<Submitting>,
     #[pin]
@@ -157,7 +161,7 @@ impl_has_work! {
 }
 
 impl Context {
-    /// A ring of the calling process, or of none yet.
+    /// A ring of the calling process, or of none yet, that may do `ops`.
     ///
     /// # Errors
     ///
@@ -167,6 +171,7 @@ impl Context {
         layout: Layout,
         sizes: &Sizes,
         flags: u32,
+        ops: OpSet,
     ) -> Result<Arc<Self>> {
         let mem = SharedMem::new(layout.region_size as usize)?;
         let on_reject = if flags & abi::SETUP_STOP_ON_REJECT != 0 {
@@ -174,7 +179,7 @@ impl Context {
         } else {
             OnReject::Continue
         };
-        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
+        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
         let requests = sizes.requests as usize;
         let pool = Pool::new(
             requests,
@@ -197,6 +202,7 @@ impl Context {
             try_pin_init!(Self {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
+                ops,
                 submitting <- InterruptibleMutex::new(submitting),
                 binding <- Binding::new(driver.clone(), max_workers, rebinds),
                 pool,
@@ -350,6 +356,11 @@ impl Context {
             mapping.hide_from_children();
         }
         self.mem.map(mapping, window.start)
+    }
+
+    /// What the ring may do.
+    pub(crate) fn ops(&self) -> &OpSet {
+        &self.ops
     }
 
     /// Where those who wait for completions wait.

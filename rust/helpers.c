@@ -33,6 +33,14 @@ static unsigned int mode = 0600;
 module_param(mode, uint, 0444);
 MODULE_PARM_DESC(mode, "permissions of /dev/io_ring (default 0600)");
 
+static char *ops = "floor";
+module_param(ops, charp, 0444);
+MODULE_PARM_DESC(ops, "what rings of /dev/io_ring may do: names of operations, floor, all (default floor)");
+
+static char *nodes = "";
+module_param(nodes, charp, 0444);
+MODULE_PARM_DESC(nodes, "further nodes: NAME[:ops=OP,...][:mode=OCTAL];... (default none)");
+
 static unsigned int disabled;
 module_param(disabled, uint, 0644);
 MODULE_PARM_DESC(disabled,
@@ -53,6 +61,16 @@ MODULE_PARM_DESC(max_user_workers, "most worker threads of all rings of a user (
 unsigned int io_ring_param_mode(void)
 {
 	return mode;
+}
+
+const char *io_ring_param_ops(void)
+{
+	return ops;
+}
+
+const char *io_ring_param_nodes(void)
+{
+	return nodes;
 }
 
 unsigned int io_ring_param_max_workers(void)

@@ -7,6 +7,7 @@
 #define _IO_RING_HELPERS_H
 
 #include <linux/cred.h>
+#include <linux/fadvise.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
@@ -18,6 +19,8 @@
 
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
+const char *io_ring_param_ops(void);
+const char *io_ring_param_nodes(void);
 unsigned int io_ring_param_max_workers(void);
 unsigned int io_ring_param_max_user_workers(void);
 bool io_ring_may_setup(bool asking);
@@ -39,6 +42,20 @@ bool io_ring_file_may_hold_rings(struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
+
+/* Calls of the file system. */
+bool io_ring_file_is_stored(const struct file *file);
+int io_ring_sync_file_range(struct file *file, loff_t first, loff_t last, unsigned int flags);
+int io_ring_fadvise(struct file *file, loff_t offset, loff_t len, unsigned int advice);
+int io_ring_fallocate(struct file *file, unsigned int mode, loff_t offset, loff_t len);
+int io_ring_ftruncate(struct file *file, loff_t len);
+long io_ring_getdents(struct file *file, void __user *buffer, unsigned int len);
+
+/* Messages of sockets. */
+int io_ring_socket_is_stream(struct file *file);
+void *io_ring_message_new(void __user *user, bool receive, u64 *iov, u32 *iovlen);
+int io_ring_socket_transfer(struct file *file, const struct iov_iter *iter, bool send,
+			    unsigned int flags, void *message);
 
 /* Readiness of files. */
 __poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
@@ -129,6 +146,13 @@ const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
 const int IO_RING_IOCB_APPEND = (__force int)IOCB_APPEND;
 const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
+
+const u32 IO_RING_FADV_NORMAL = POSIX_FADV_NORMAL;
+const u32 IO_RING_FADV_RANDOM = POSIX_FADV_RANDOM;
+const u32 IO_RING_FADV_SEQUENTIAL = POSIX_FADV_SEQUENTIAL;
+const u32 IO_RING_FADV_WILLNEED = POSIX_FADV_WILLNEED;
+const u32 IO_RING_FADV_DONTNEED = POSIX_FADV_DONTNEED;
+const u32 IO_RING_FADV_NOREUSE = POSIX_FADV_NOREUSE;
 
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);

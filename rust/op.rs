@@ -11,10 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod allowed;
 pub(crate) mod cancel;
-pub(crate) mod fsync;
+pub(crate) mod file_call;
+pub(crate) mod names;
 pub(crate) mod read_write;
 pub(crate) mod rules;
+pub(crate) mod socket;
 
 use crate::{
     abi,
@@ -33,8 +36,9 @@ use crate::{
     },
     files::FileTable, //
 };
+use allowed::OpSet;
 use cancel::Cancel;
-use fsync::Fsync;
+use file_call::FileCall;
 use kernel::prelude::*;
 use rules::Field;
 
@@ -67,17 +71,24 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV.
+    /// READ, WRITE, READV, WRITEV, SEND, RECV, SENDMSG, RECVMSG.
     Transfer(NewTransfer<'a>),
-    /// FSYNC; of nothing, if the file cannot be synchronised.
-    Fsync(Option<Fsync>),
+    /// FSYNC and others.
+    FileCall(FileCall),
     /// CANCEL.
     Cancel(Cancel),
 }
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
 #[inline]
-pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+pub(crate) fn prepare<'a>(
+    sqe: &abi::Sqe,
+    allowed: &OpSet,
+    files: &'a FileTable,
+) -> Result<Op<'a>, Rejected> {
+    if !allowed.contains(sqe.opcode) {
+        return Err(refusal(sqe.opcode));
+    }
     match sqe.opcode {
         abi::OP_NOP => {
             rules::NOP.check(sqe)?;
@@ -99,9 +110,57 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
             rules::WRITEV.check(sqe)?;
             read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
+        _ => prepare_rare(sqe, files),
+    }
+}
+
+/// As [`prepare`], for operations beside which that call does not count.
+#[cold]
+fn prepare_rare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+    match sqe.opcode {
         abi::OP_FSYNC => {
             rules::FSYNC.check(sqe)?;
-            Fsync::prepare(sqe, files).map(Op::Fsync)
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SYNC_FILE_RANGE => {
+            rules::SYNC_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SENDMSG => {
+            rules::SENDMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECVMSG => {
+            rules::RECVMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_SEND => {
+            rules::SEND.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECV => {
+            rules::RECV.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_FALLOCATE => {
+            rules::FALLOCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FADVISE => {
+            rules::FADVISE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FTRUNCATE => {
+            rules::FTRUNCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_GETDENTS => {
+            rules::GETDENTS.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_COPY_FILE_RANGE => {
+            rules::COPY_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
         }
         abi::OP_CANCEL => {
             rules::CANCEL.check(sqe)?;
@@ -111,12 +170,22 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
     }
 }
 
+/// Why an operation that is not allowed is refused: it is not, or it does not exist.
+#[cold]
+fn refusal(opcode: u8) -> Rejected {
+    if OpSet::all().contains(opcode) {
+        Rejected::by(Field::OPCODE)(EACCES)
+    } else {
+        Field::OPCODE.into()
+    }
+}
+
 /// What is left to do of a request that would block.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
-    /// FSYNC.
-    Fsync(Fsync),
+    /// FSYNC and others.
+    FileCall(FileCall),
 }
 
 /// What became of a request that was issued.
@@ -154,8 +223,8 @@ impl Op<'_> {
         match self {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
-            Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
-            Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
+            Op::FileCall(call) if call.is_quick() => Blocking::FileCall(call).run(slot),
+            Op::FileCall(call) => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }
@@ -172,7 +241,7 @@ impl Blocking {
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
             Blocking::Transfer => None,
-            Blocking::Fsync(fsync) => Some(fsync.file_id()),
+            Blocking::FileCall(call) => Some(call.file_id()),
         }
     }
 
@@ -180,9 +249,9 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
-            Blocking::Fsync(fsync) => match fsync.run() {
+            Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),
-                None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+                None => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             },
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     files::FileTable,
     op::{
         self,
+        allowed::OpSet,
         rules,
         Issued,
         Rejected, //
@@ -86,6 +87,7 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
+    ops: OpSet,
     /// Slots fetched from the pool for this round that are not used.
     spare: Spare<Requests>,
     finished: Finished,
@@ -112,11 +114,12 @@ struct Round {
 }
 
 impl Submitter {
-    /// A submitter that takes from `queue`.
-    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject) -> Self {
+    /// A submitter that takes from `queue`, and may do `ops`.
+    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject, ops: OpSet) -> Self {
         Self {
             queue,
             on_reject,
+            ops,
             spare: Spare::new(),
             finished: Finished {
                 cqes: [abi::Cqe::default(); ROUND as usize],
@@ -205,12 +208,12 @@ impl Submitter {
     /// Starts one request, for which there is a spare slot.
     #[inline]
     fn start(&mut self, workers: &Workers, sqe: &abi::Sqe) -> Result<(), Rejected> {
-        if rules::is_bare_nop(sqe) {
+        if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) {
             self.finished
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let op = op::prepare(sqe, &self.files).inspect_err(|rejected| {
+        let op = op::prepare(sqe, &self.ops, &self.files).inspect_err(|rejected| {
             self.finished
                 .push(request::rejected(sqe.user_data, rejected));
         })?;

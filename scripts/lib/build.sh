@@ -33,16 +33,19 @@ programs_of() {
 	esac
 }
 
+# The word size of test programs, if not that of the machine.
+BITS=
+
 # build_for_guest DIRECTORY NAME [VARIABLE=VALUE...]: programs that run in the guest.
 build_for_guest() {
 	local source=$1 name=$2 cross=()
 	shift 2
 	[[ $KERNEL_ARCH != arm ]] || cross=(CC=arm-linux-gnueabihf-gcc AR=arm-linux-gnueabihf-ar)
-	locked_step "building $source for $KERNEL_ARCH" "$name.log" \
+	locked_step "building $source for $KERNEL_ARCH${BITS:+, $BITS bits}" "$name.log" \
 		"${MAKE[@]}" -C "$TOP/$source" OUT="$(programs_of "$KERNEL_ARCH")/$name" "${cross[@]}" "$@"
 }
 
 build_samples() { build_for_guest samples/io_ring samples STATIC=1; }
 
 # build_programs KIND: the test programs of tests/KIND, with a list of them.
-build_programs() { build_for_guest "tests/$1" "$1" KSRC="$KSRC"; }
+build_programs() { build_for_guest "tests/$1" "$1$BITS" KSRC="$KSRC" BITS="$BITS"; }

@@ -67,7 +67,7 @@ guest_samples() {
 # guest_programs DIR KIND: what build_programs has built.
 guest_programs() {
 	local name dir
-	dir=$(programs_of "$KERNEL_ARCH")/$2
+	dir=$(programs_of "$KERNEL_ARCH")/$2$BITS
 	while read -r name; do
 		llvm-strip-19 -o "$1/tests/$name" "$dir/$name"
 	done <"$dir/$2.list"

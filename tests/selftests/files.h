@@ -28,8 +28,8 @@ size_t pattern_mismatch(const void *buf, size_t len, unsigned int seed, size_t s
 int pattern_write(int fd, size_t len, unsigned int seed);
 bool all_bytes(const void *buf, size_t len, unsigned char value);
 
-/* An address that is nobody's, or not even one. */
-#define WILD	((void *)~(~0UL >> 1))
+/* An address that nothing is at: where the upper half of the address space begins. */
+#define WILD_ADDRESS ((void *)~(~0UL >> 1))
 
 /*
  * How many bytes can be accessed of a buffer that ends in a guard page. 32-bit ARM

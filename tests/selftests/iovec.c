@@ -138,7 +138,7 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 	self->vectors[1] = (struct iovec) { NULL, 100 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is null");
-	self->vectors[1].iov_base = WILD;
+	self->vectors[1].iov_base = WILD_ADDRESS;
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is wild");
 }
@@ -146,8 +146,8 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 TEST_F(iovec, lengths_out_of_range)
 {
 	static const size_t lengths[] = {
-		SSIZE_MAX, (size_t)SSIZE_MAX + 1, ~0UL, 1UL << 31, (size_t)(1ULL << 32),
-		(size_t)(1ULL << 40),
+		SSIZE_MAX, (size_t)SSIZE_MAX + 1, ~0UL, 1UL << 31,
+		(size_t)(1ULL << 32), (size_t)(1ULL << 40),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
@@ -174,7 +174,7 @@ TEST_F(iovec, array_that_cannot_be_read)
 			 "partly inaccessible array");
 	expect_agreement(_metadata, &self->ring, variant->target, (void *)end - 4, 1,
 			 "cut element");
-	expect_agreement(_metadata, &self->ring, variant->target, WILD, 1,
+	expect_agreement(_metadata, &self->ring, variant->target, WILD_ADDRESS, 1,
 			 "wild array");
 	expect_agreement(_metadata, &self->ring, variant->target, NULL, 0, "null array of none");
 }

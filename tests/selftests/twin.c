@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ unsigned char *twin_memory(void)
 	return memory;
 }
 
-static const void *address_of(const struct twin_transfer *t)
+static void *address_of(const struct twin_transfer *t)
 {
 	switch (t->buffer) {
 	case TWIN_AT_START:
@@ -49,9 +48,9 @@ static const void *address_of(const struct twin_transfer *t)
 	case TWIN_AT_NULL:
 		return NULL;
 	case TWIN_AT_WILD:
-		return WILD;
+		return WILD_ADDRESS;
 	case TWIN_AT_GIVEN:
-		return t->addr;
+		return (void *)t->addr;
 	}
 	return NULL;
 }
@@ -63,29 +62,32 @@ static bool ignores_offsets(int fd, bool is_write)
 	       errno == ESPIPE;
 }
 
+/* The C library knows how a machine passes an offset of 64 bits, and passes on what is wrong. */
+static long vectored(bool is_write, int fd, const void *iov, __u32 count, off_t off, int flags)
+{
+	if (is_write)
+		return pwritev2(fd, iov, count, off, flags);
+	return preadv2(fd, iov, count, off, flags);
+}
+
 static long by_syscall(int fd, const struct twin_transfer *t)
 {
-	const void *addr = address_of(t);
-	const struct iovec iov = { (void *)addr, t->len };
+	void *addr = address_of(t);
+	const struct iovec iov = { addr, t->len };
 	bool is_write = twin_is_write(t->opcode);
 	bool is_vector = t->opcode == IO_RING_OP_READV || t->opcode == IO_RING_OP_WRITEV;
 	bool is_current = t->off == ~0ULL || ignores_offsets(fd, is_write);
 	off_t off = is_current ? -1 : (off_t)t->off;
-	/* Two halves where a long has 32 bits; else the second one is not looked at. */
-	long low = off, high = off >> 32;
 	long n;
 
 	if (is_vector)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, addr, (long)t->len, low,
-			    high, t->op_flags);
+		n = vectored(is_write, fd, addr, t->len, off, t->op_flags);
 	else if (t->op_flags)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, &iov, 1L, low, high,
-			    t->op_flags);
+		n = vectored(is_write, fd, &iov, 1, off, t->op_flags);
 	else if (is_current)
-		n = syscall(is_write ? SYS_write : SYS_read, fd, addr, (long)t->len);
+		n = is_write ? write(fd, addr, t->len) : read(fd, addr, t->len);
 	else
-		n = is_write ? pwrite(fd, addr, t->len, off) :
-			       pread(fd, (void *)addr, t->len, off);
+		n = is_write ? pwrite(fd, addr, t->len, off) : pread(fd, addr, t->len, off);
 	return n < 0 ? -errno : n;
 }
 

@@ -15,7 +15,10 @@ use std::mem::{offset_of, size_of};
 use std::process::{Command, Stdio};
 
 const HEADER: &str = include_str!("../../../include/uapi/linux/io_ring.h");
-const ABI: &str = include_str!("../../../rust/abi.rs");
+const ABI: &str = concat!(
+    include_str!("../../../rust/abi.rs"),
+    include_str!("../../../rust/abi/calls.rs"),
+);
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
@@ -40,6 +43,8 @@ fn constants() -> Vec<Constant> {
     let numbers = constants!(
         ABI_VERSION IOC_MAGIC QUERY SETUP ENTER REGISTER MAX_ENTRIES MAX_CQ_ENTRIES MAX_REQUESTS
         MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
+        OP_SYNC_FILE_RANGE OP_FALLOCATE OP_FADVISE OP_FTRUNCATE OP_GETDENTS OP_COPY_FILE_RANGE
+        COPY_FROM_FIXED OP_SENDMSG OP_RECVMSG OP_SEND OP_RECV
         FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
         CANCEL_FD_FIXED SQE_FIXED_FILE
         CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK CQE_PATH_SHIFT CQE_PATH_MASK
@@ -98,7 +103,7 @@ fn structures() -> Vec<Structure> {
             flags resv),
         structure!("setup", abi::Setup: size flags entries cq_entries requests error_field
             error_limit max_workers limit_need limit_have features region_size sqes_offset sqes_size
-            sq_off cq_off files nr_files resv),
+            sq_off cq_off files nr_files nr_ops ops),
         structure!("enter", abi::Enter: to_submit min_complete flags wait_error error_field clock
             timeout min_wait sigmask),
         structure!("register", abi::Register: size opcode flags error_field addr nr
