@@ -53,6 +53,11 @@ build_debug() { build_kernel debug arch/x86/boot/bzImage "$1" LLVM=-19; }
 # build_arm DIR: comes with the program that does the work of the guest's shell.
 build_arm() {
 	build_kernel arm arch/arm/boot/zImage "$1" ARCH=arm LLVM=-19
+	# The root is not for programs of that machine; its lists stay as they are.
+	mkdir -p "$1/lists/partial"
+	printf '%s\n' 'APT::Architectures { "amd64"; "armhf"; };' "Dir::State::lists \"$1/lists\";" >"$1/apt.conf"
+	local -x APT_CONFIG=$1/apt.conf
 	step "looking up busybox for arm" busybox-version.log apt-get -q update
 	fetch "$1/busybox" "$(madison busybox-static:armhf | tail -n 1)" busybox-static:armhf
+	rm -r "$1/lists" "$1/apt.conf"
 }

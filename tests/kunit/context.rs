@@ -12,6 +12,7 @@ mod tests {
         abi,
         context::Context,
         driver::Driver,
+        op::allowed::OpSet,
         ring::{
             layout::Layout,
             sizes::Sizes, //
@@ -33,7 +34,7 @@ mod tests {
         let sizes = Sizes::of(&setup, 2).map_err(|_| EINVAL)?;
         let page_size = u32::try_from(PAGE_SIZE)?;
         let layout = Layout::new(sizes.entries, sizes.cq_entries, true, page_size).ok_or(EINVAL)?;
-        Context::new(driver, layout, &sizes, setup.flags)
+        Context::new(driver, layout, &sizes, setup.flags, OpSet::all())
     }
 
     /// Up to `most` rings, and the error that came before.
