@@ -115,11 +115,18 @@ bool io_ring_only_workers_left(void);
 /* Memory. */
 bool io_ring_dcache_aliases(void);
 void io_ring_flush_page(struct page *page);
+int io_ring_get_words(u64 *to, const void __user *from, size_t count);
+unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+
+/* Other views of memory, for tests. */
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
-int io_ring_get_words(u64 *to, const void __user *from, size_t count);
-unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+void *io_ring_map_page(struct page *page);
+void io_ring_unmap_page(const void *addr);
+bool io_ring_maps_pages(void);
+unsigned long io_ring_map_user(struct file *file, unsigned long len);
+bool io_ring_in_hardirq(void);
 
 #ifdef __BINDGEN__
 /* What io_ring_file_modes() answers. */

@@ -657,8 +657,9 @@ struct io_ring_op_info {
  * @max_entries: Out: largest io_ring_setup.entries. In: must be 0.
  * @max_cq_entries: Out: largest io_ring_setup.cq_entries. In: must be 0.
  * @max_requests: Out: largest io_ring_setup.requests. In: must be 0.
- * @disabled: Out: 1 if IO_RING_SETUP would fail with EPERM for the caller, else
- *            0. In: must be 0.
+ * @disabled: Out: 1 if IO_RING_SETUP would fail with EPERM for the caller, 2 if
+ *            with EOPNOTSUPP because this CPU's data cache aliases, else 0. In:
+ *            must be 0.
  * @error_field: Out, on EINVAL: byte offset in this structure of the field to
  *               blame. In: must be 0.
  * @max_workers: Out: largest io_ring_setup.max_workers. In: must be 0.
