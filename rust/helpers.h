@@ -44,6 +44,11 @@ bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
+/* Eventfds. */
+void *io_ring_eventfd_get(int fd);
+void io_ring_eventfd_put(void *eventfd);
+void io_ring_eventfd_signal(void *eventfd);
+
 /* Calls of the file system. */
 bool io_ring_file_is_stored(const struct file *file);
 int io_ring_sync_file_range(struct file *file, loff_t first, loff_t last, unsigned int flags);
@@ -83,10 +88,12 @@ bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
 bool io_ring_mm_ends(const struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
+unsigned long io_ring_rlimit_nofile(void);
 
 /* Locks and sleeping. */
 void io_ring_mutex_init(struct mutex *mutex);
 int io_ring_mutex_lock_interruptible(struct mutex *mutex);
+bool io_ring_mutex_trylock(struct mutex *mutex);
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
 void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
 bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
@@ -113,11 +120,18 @@ bool io_ring_only_workers_left(void);
 /* Memory. */
 bool io_ring_dcache_aliases(void);
 void io_ring_flush_page(struct page *page);
+int io_ring_get_words(u64 *to, const void __user *from, size_t count);
+unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+
+/* Other views of memory, for tests. */
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
-int io_ring_get_words(u64 *to, const void __user *from, size_t count);
-unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+void *io_ring_map_page(struct page *page);
+void io_ring_unmap_page(const void *addr);
+bool io_ring_maps_pages(void);
+unsigned long io_ring_map_user(struct file *file, unsigned long len);
+bool io_ring_in_hardirq(void);
 
 #ifdef __BINDGEN__
 /* What io_ring_file_modes() answers. */

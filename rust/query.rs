@@ -8,6 +8,7 @@ use crate::{
     abi,
     abstractions::{
         params,
+        shared_mem,
         user_struct::UserStruct, //
     },
     op::{
@@ -51,7 +52,11 @@ pub(crate) fn answer(argument: usize, allowed: &OpSet) -> Result<isize> {
     query.max_cq_entries = abi::MAX_CQ_ENTRIES;
     query.max_requests = abi::MAX_REQUESTS;
     query.max_workers = sizes::workers_limit(params::max_workers());
-    query.disabled = u32::from(!params::caller_could_setup());
+    query.disabled = match (params::caller_could_setup(), shared_mem::dcache_aliases()) {
+        (false, _) => 1,
+        (true, true) => 2,
+        (true, false) => 0,
+    };
     user.write(&query)?;
     Ok(0)
 }

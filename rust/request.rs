@@ -387,7 +387,11 @@ pub(crate) fn post_more(slot: &Slot<Requests>, result: isize, path: Path) -> boo
         if has_room && slot.request.opcode == abi::OP_TIMEOUT {
             inside.state.leave_out();
         }
-        completion::publish(&shared.completion, inside);
+        if path == Path::Inline {
+            completion::publish_at_once(&shared.completion, inside);
+        } else {
+            completion::publish(&shared.completion, inside);
+        }
         has_room
     })
 }

@@ -267,7 +267,7 @@ impl Submitter {
                         // It does not count those that were there before it.
                         slot.with_lock(|shared, inside| {
                             self.post_finished(inside);
-                            completion::publish(&shared.completion, inside);
+                            completion::publish_at_once(&shared.completion, inside);
                         });
                     }
                     match workers.wait_for_time(slot, timeout) {
@@ -295,7 +295,7 @@ impl Submitter {
         let mut inside = pool.lock();
         self.post_finished(&mut inside);
         inside.put_all(&mut self.spare);
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 
     /// Adds the completions of what has finished.

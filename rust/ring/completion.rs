@@ -48,6 +48,10 @@ use crate::{
             Position, //
         },
         layout::Layout, //
+        notice::{
+            Notice,
+            Notices, //
+        },
     },
 };
 use kernel::{
@@ -97,6 +101,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     /// How many completions [`CompletionQueue::came`] leaves out.
     left_out: u64,
     observers: Observers,
+    pub(crate) notices: Notices,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
     tail_word: SharedWord,
@@ -122,6 +127,7 @@ impl<D: Completing> CompletionQueue<D> {
             more: 0,
             left_out: 0,
             observers: Observers::NONE,
+            notices: Notices::new(),
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
@@ -184,6 +190,11 @@ impl<D: Completing> CompletionQueue<D> {
     /// How many requests have completed that the program has been told of so far.
     pub(crate) fn answered(&self) -> u64 {
         self.posted.wrapping_sub(self.more)
+    }
+
+    /// Has somebody told of completions from now on, unless somebody is already.
+    pub(crate) fn tell(&mut self, notice: Notice) -> Result<(), Notice> {
+        self.notices.set(notice, self.tail)
     }
 
     /// How many completions wait for room.
@@ -453,12 +464,24 @@ pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
             moved = moved.wrapping_add(1);
         }
     }
+    inside.state.notices.has_moved |= moved != 0;
     moved != 0
 }
 
 /// Makes known what was added, to the program and to those who wait.
 #[inline]
 pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
+    make_known(shared, inside, false);
+}
+
+/// As [`publish`], for the call that has submitted what was added.
+#[inline]
+pub(crate) fn publish_at_once<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
+    make_known(shared, inside, true);
+}
+
+#[inline(always)]
+fn make_known<D: Completing>(shared: &Shared, inside: &mut Inside<D>, is_at_once: bool) {
     let queue = &inside.state;
     let new = shared.new_in(queue);
     queue.tail_word.store_release(queue.tail.get());
@@ -466,6 +489,8 @@ pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     shared.parked.store(queue.parked_now, Relaxed);
     shared.note_idle(inside);
     shared.waiters.wake_some(new);
+    let tail = inside.state.tail;
+    inside.state.notices.tell(tail, is_at_once);
     if inside.state.observers.are_there {
         observers::tell(shared, inside);
     }

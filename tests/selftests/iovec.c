@@ -58,7 +58,7 @@ static void expect_agreement(struct __test_metadata *_metadata, const struct rin
 			     enum twin_target target, const void *vectors, __u32 count,
 			     const char *name)
 {
-	static const __u64 offsets[] = { 100, TWIN_CONTENT - 50, CURRENT };
+	static const __u64 offsets[] = { 100, TWIN_CONTENT - 48, CURRENT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
 		struct twin_transfer transfer = {
@@ -132,10 +132,10 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 			 "second inaccessible");
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors + 1, 2,
 			 "first inaccessible");
-	self->vectors[1].iov_base = guard - 50;
+	self->vectors[1] = (struct iovec) { guard - ACCESSIBLE_TAIL, 150 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second partly inaccessible");
-	self->vectors[1].iov_base = NULL;
+	self->vectors[1] = (struct iovec) { NULL, 100 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is null");
 	self->vectors[1].iov_base = WILD_ADDRESS;

@@ -11,7 +11,7 @@ BITS ?=
 
 harness := $(KSRC)/tools/testing/selftests
 
-CPPFLAGS += -D_GNU_SOURCE -I../../include/uapi $(SHARED:%=-I%) -isystem $(harness)
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I../../include/uapi $(SHARED:%=-I%) -isystem $(harness)
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -Werror -pthread
 LDFLAGS += -static

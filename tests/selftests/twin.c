@@ -42,7 +42,7 @@ static void *address_of(const struct twin_transfer *t)
 	case TWIN_AT_ODD:
 		return twin_memory() + 1;
 	case TWIN_AT_TAIL:
-		return twin_memory() + TWIN_MEMORY - 100;
+		return twin_memory() + TWIN_MEMORY - ACCESSIBLE_TAIL;
 	case TWIN_AT_GUARD:
 		return twin_memory() + TWIN_MEMORY;
 	case TWIN_AT_NULL:
@@ -58,7 +58,8 @@ static void *address_of(const struct twin_transfer *t)
 /* Whether the file has no use for offsets: the ring ignores them then, the system calls do not. */
 static bool ignores_offsets(int fd, bool is_write)
 {
-	return (is_write ? pwrite(fd, NULL, 0, 0) : pread(fd, NULL, 0, 0)) < 0 && errno == ESPIPE;
+	return (is_write ? pwrite(fd, "", 0, 0) : pread(fd, &(char){ 0 }, 0, 0)) < 0 &&
+	       errno == ESPIPE;
 }
 
 /* The C library knows how a machine passes an offset of 64 bits, and passes on what is wrong. */
