@@ -8,8 +8,10 @@
 
 #![forbid(unsafe_code)]
 
+mod more;
 mod observers;
 
+pub(crate) use more::post_more;
 pub(crate) use observers::{
     count,
     when_idle,
@@ -185,11 +187,6 @@ impl<D: Completing> CompletionQueue<D> {
             self.flags_word.store_release(0);
         }
         Some(slot)
-    }
-
-    /// How many requests have completed that the program has been told of so far.
-    pub(crate) fn answered(&self) -> u64 {
-        self.posted.wrapping_sub(self.more)
     }
 
     /// Has somebody told of completions from now on, unless somebody is already.
@@ -418,20 +415,6 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     } else {
         inside.state.park(slot);
     }
-}
-
-/// Adds a completion of a request that goes on, if there is room and none is parked; answers whether it
-/// did. [`publish`] makes it known.
-pub(crate) fn post_more<D: Completing>(inside: &mut Inside<D>, cqe: abi::Cqe) -> bool {
-    if !inside.state.parked.is_empty() {
-        unpark(inside, MOVE_ON_POST);
-    }
-    let has_place = inside.state.parked.is_empty() && inside.state.has_room();
-    if has_place {
-        inside.state.push(cqe);
-        inside.state.more = inside.state.more.wrapping_add(1);
-    }
-    has_place
 }
 
 /// Adds the completions of requests that have finished without a slot of their own; those that have to

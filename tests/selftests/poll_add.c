@@ -187,26 +187,35 @@ TEST_F(polled, waits_for_files_of_all_kinds)
 	}
 }
 
-TEST_F(polled, waits_for_inotify_and_epoll)
+TEST_F(polled, waits_for_inotify)
 {
-	struct epoll_event event = { .events = EPOLLIN };
-	int notify = inotify_init1(IN_CLOEXEC), group = epoll_create1(EPOLL_CLOEXEC), fd;
+	int notify = inotify_init1(IN_CLOEXEC), fd;
 
+	if (notify < 0 && errno == ENOSYS)
+		SKIP(return, "this kernel has no inotify");
 	ASSERT_LE(0, notify);
-	ASSERT_LE(0, group);
 	ASSERT_LE(0, inotify_add_watch(notify, TMPFS_DIR, IN_CREATE));
-	ASSERT_EQ(0, epoll_ctl(group, EPOLL_CTL_ADD, self->fd, &event));
 	submit(_metadata, &self->ring, sqe_poll(notify, POLLIN, 0), THE_ONE);
-	submit(_metadata, &self->ring, sqe_poll(group, POLLIN, 0), OTHER);
 	expect_none(_metadata, &self->ring);
 	fd = creat(TMPFS_DIR "/polled", 0600);
 	ASSERT_LE(0, fd);
 	expect_last(_metadata, &self->ring, THE_ONE, POLLIN);
-	signal_once(_metadata, self->fd);
-	expect_last(_metadata, &self->ring, OTHER, POLLIN);
 	unlink(TMPFS_DIR "/polled");
 	close(fd);
 	close(notify);
+}
+
+TEST_F(polled, waits_for_epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int group = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, epoll_ctl(group, EPOLL_CTL_ADD, self->fd, &event));
+	submit(_metadata, &self->ring, sqe_poll(group, POLLIN, 0), OTHER);
+	expect_none(_metadata, &self->ring);
+	signal_once(_metadata, self->fd);
+	expect_last(_metadata, &self->ring, OTHER, POLLIN);
 	close(group);
 }
 
