@@ -15,3 +15,4 @@ mod memory;
 mod pool;
 mod prepare;
 mod submission;
+mod tally;
