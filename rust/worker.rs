@@ -169,11 +169,6 @@ impl Workers {
         self.live.load(Relaxed)
     }
 
-    /// How many requests wait for something that a thread has to see to when it comes.
-    pub(crate) fn armed(&self) -> usize {
-        (self.away.watch.armed()).saturating_add(self.away.timers.attended())
-    }
-
     /// Lets a request wait until its file is ready. Gives it back if the file is.
     ///
     /// Process context; sleeps where the file's `poll` does. [`Workers::see_to_it`] comes later.
@@ -234,8 +229,14 @@ impl Workers {
     fn may_block(&self) -> bool {
         let blocked = self.blocked.load(Relaxed).wrapping_add(1);
         let is_one_left = blocked < self.live();
-        let is_quiet = self.armed() == 0 && self.away.watch.ready() == 0;
-        blocked < self.limit && (is_one_left || is_quiet || self.is_short.load(Relaxed))
+        blocked < self.limit && (is_one_left || !self.is_watching() || self.is_short.load(Relaxed))
+    }
+
+    /// Whether requests wait for something that a thread has to see to when it comes. Any context.
+    fn is_watching(&self) -> bool {
+        let watch = &self.away.watch;
+        // In this order: those that are armed get ready.
+        self.away.timers.attended() != 0 || watch.armed() != 0 || watch.ready() != 0
     }
 
     /// Whether there is something for an idle thread. Any context.
@@ -251,8 +252,7 @@ impl Workers {
         loop {
             let mut crew = this.crew.lock();
             let most = this.limit.wrapping_sub(1).saturating_sub(crew.blocked);
-            let watching = this.armed() != 0 || this.away.watch.ready() != 0;
-            let wanted = crew.backlog.due().min(most) + usize::from(watching);
+            let wanted = crew.backlog.due().min(most) + usize::from(this.is_watching());
             let idle = crew.live.saturating_sub(crew.busy);
             if crew.is_closed || (idle >= wanted && (crew.live != 0 || !attend)) {
                 return;

@@ -16,6 +16,11 @@
 //!
 //! A wake-up between prepare and commit is noted, and commit then gives the slot back as ready.
 //!
+//! # Counting without the lock
+//!
+//! Who looks first at how many slots are armed, and then at how many are ready, misses none on its way
+//! from here to there: it counts as ready before it does not count as armed any more.
+//!
 //! # What the callback may do
 //!
 //! It runs in any context with the lock of the file's wait queue held, which may belong to anybody,
@@ -74,8 +79,10 @@ use kernel::{
     static_lock_class,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         SpinLockIrq, //
     }, //
@@ -178,7 +185,8 @@ impl<D: IoDomain> Watch<D> {
 
     /// How many slots are armed.
     pub(crate) fn armed(&self) -> usize {
-        self.armed.load(Relaxed)
+        // Pairs with the store in `get_ready`.
+        self.armed.load(Acquire)
     }
 
     /// How many slots are ready.
@@ -241,7 +249,7 @@ impl<D: IoDomain> Watch<D> {
     ///
     /// Finds all that were there when it was called and that nobody else takes or adds again.
     pub(crate) fn take_matching(&self, all: bool, matches: &dyn Fn(&D::Item) -> bool) -> Chain<D> {
-        // Those that get ready meanwhile are found there.
+        // In this order: those that get ready meanwhile are found there.
         let mut found = self.look_through(all, matches, self.armed(), Self::pop_armed, Self::rearm);
         if all || found.is_empty() {
             let ready = self.ready();
@@ -343,8 +351,9 @@ unsafe fn get_ready<D: IoDomain>(watch: &Watch<D>, item: NonNull<D::Item>, inner
     if stage == Stage::Armed {
         // SAFETY: Armed means that it is in this list, and it was put there after `into_raw`.
         let slot = unsafe { state.armed.remove(item) };
-        watch.armed.store(state.armed.len(), Relaxed);
         watch.put_ready(&mut state, slot);
+        // Release: pairs with the load in `armed`, after which `ready` has the slot.
+        watch.armed.store(state.armed.len(), Release);
     }
 }
 

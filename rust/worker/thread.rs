@@ -198,7 +198,7 @@ impl Workers {
         if crew.live == 1 {
             // Said first, with a full barrier, see `see_to_it`.
             self.live.xchg(0, Full);
-            if self.armed() != 0 || crew.backlog.due() != 0 || self.away.are_with_devices() {
+            if self.is_watching() || crew.backlog.due() != 0 || self.away.are_with_devices() {
                 self.note(&crew);
                 return;
             }
