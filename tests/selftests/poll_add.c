@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "await.h"
 #include "files.h"
 #include "module.h"
+#include "registered.h"
 #include "ring.h"
 #include "source.h"
 
@@ -187,25 +187,6 @@ TEST_F(polled, waits_for_files_of_all_kinds)
 	}
 }
 
-TEST_F(polled, waits_for_inotify)
-{
-	int notify, fd;
-
-	if (access("/proc/sys/fs/inotify", F_OK))
-		SKIP(return, "this kernel has no inotify");
-	notify = inotify_init1(IN_CLOEXEC);
-	ASSERT_LE(0, notify);
-	ASSERT_LE(0, inotify_add_watch(notify, TMPFS_DIR, IN_CREATE));
-	submit(_metadata, &self->ring, sqe_poll(notify, POLLIN, 0), THE_ONE);
-	expect_none(_metadata, &self->ring);
-	fd = creat(TMPFS_DIR "/polled", 0600);
-	ASSERT_LE(0, fd);
-	expect_last(_metadata, &self->ring, THE_ONE, POLLIN);
-	unlink(TMPFS_DIR "/polled");
-	close(fd);
-	close(notify);
-}
-
 TEST_F(polled, waits_for_epoll)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -305,6 +286,28 @@ TEST_F(polled, holds_its_file)
 	EXPECT_EQ(-1, write(ends[1], "x", 1));
 	EXPECT_EQ(EPIPE, errno);
 	close(ends[1]);
+}
+
+/* Of a file that is not registered any more, too. */
+TEST_F(polled, registered_files)
+{
+	const int fds[] = { -1, self->fd };
+	struct io_ring_sqe sqe = sqe_fixed(sqe_poll(0, POLLIN, 0), 0);
+
+	ASSERT_EQ(0, files_register(&self->ring, fds, NULL, ARRAY_SIZE(fds)));
+	expect_rejected(_metadata, &self->ring, &sqe, -EBADF, offsetof(struct io_ring_sqe, fd));
+	sqe = sqe_fixed(sqe_poll(0, POLLIN, IO_RING_POLL_ADD_MULTI), 1);
+	submit(_metadata, &self->ring, sqe, THE_ONE);
+	expect_none(_metadata, &self->ring);
+	signal_once(_metadata, self->fd);
+	expect_more(_metadata, &self->ring, THE_ONE, POLLIN);
+	ASSERT_EQ(0, files_unregister(&self->ring));
+	signal_once(_metadata, self->fd);
+	expect_more(_metadata, &self->ring, THE_ONE, POLLIN);
+	expect_rejected(_metadata, &self->ring, &sqe, -EBADF, offsetof(struct io_ring_sqe, fd));
+	submit(_metadata, &self->ring, sqe_cancel(IO_RING_CANCEL_FD, 0, self->fd, 0), OTHER);
+	expect_last(_metadata, &self->ring, THE_ONE, -ECANCELED);
+	expect_last(_metadata, &self->ring, OTHER, 0);
 }
 
 TEST_F(polled, many_at_a_time)
