@@ -184,6 +184,8 @@ pub struct SqOffsets {
 
 /// SQ flag: completions wait in the kernel for room.
 pub const SQ_CQ_OVERFLOW: u32 = 1 << 1;
+/// Completion queue flag, set by the program: no eventfd is signalled.
+pub const CQ_EVENTFD_DISABLED: u32 = 1 << 0;
 
 /// Where the parts of the completion queue are, in bytes from the start of the region.
 #[derive(
@@ -260,6 +262,8 @@ pub const LIMIT_MEMORY: u32 = 4;
 pub const LIMIT_DISABLED: u32 = 5;
 /// `error_limit`: too many worker threads.
 pub const LIMIT_WORKERS: u32 = 6;
+/// `error_limit`: more files to register than the process may have open.
+pub const LIMIT_FILES: u32 = 7;
 
 /// Argument of [`SETUP`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -392,6 +396,13 @@ pub struct Resources {
     /// User address of an array of `u64`, or 0 for no tags.
     pub tags: u64,
 }
+
+/// Register opcode: no eventfd is told of completions any more.
+pub const UNREGISTER_EVENTFD: u32 = 5;
+/// Register opcode: an eventfd, an `i32`, is told of completions.
+pub const REGISTER_EVENTFD: u32 = 4;
+/// Register opcode: likewise, of those that the call which submitted them did not hand in.
+pub const REGISTER_EVENTFD_ASYNC: u32 = 7;
 
 /// Register opcode: cancel all and wait; see [`Quiesce`].
 pub const REGISTER_QUIESCE: u32 = 128;

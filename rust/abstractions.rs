@@ -11,6 +11,7 @@ pub(crate) mod anon_fd;
 pub(crate) mod async_io;
 pub(crate) mod char_dev;
 pub(crate) mod deferred;
+pub(crate) mod eventfd;
 pub(crate) mod file_ops;
 pub(crate) mod mutex;
 pub(crate) mod nospec;
@@ -20,6 +21,7 @@ pub(crate) mod page_view;
 pub(crate) mod params;
 pub(crate) mod plug;
 pub(crate) mod pool;
+pub(crate) mod rlimit;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
 pub(crate) mod seq_number;

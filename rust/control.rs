@@ -10,6 +10,7 @@ use crate::{
         anon_fd::NewFd,
         char_dev::IoctlDevice,
         params,
+        rlimit,
         shared_mem,
         user_struct::UserStruct, //
     },
@@ -228,6 +229,16 @@ fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change>>, Failure> {
     }
     if setup.nr_files > abi::MAX_FILES {
         return Err(Failure::field(offset_of!(abi::Setup, nr_files)));
+    }
+    let limit = rlimit::open_files();
+    if u64::from(setup.nr_files) > limit {
+        return Err(Failure {
+            error: EMFILE,
+            limit: abi::LIMIT_FILES,
+            need: u64::from(setup.nr_files),
+            have: limit,
+            ..Failure::field(offset_of!(abi::Setup, nr_files))
+        });
     }
     let field = offset_of!(abi::Setup, files);
     let list = FileList {

@@ -337,6 +337,11 @@ pid_t io_ring_pid_nr(struct pid *pid)
 	return pid_vnr(pid);
 }
 
+unsigned long io_ring_rlimit_nofile(void)
+{
+	return rlimit(RLIMIT_NOFILE);
+}
+
 void io_ring_mutex_init(struct mutex *mutex)
 {
 	mutex_init(mutex);
@@ -345,6 +350,11 @@ void io_ring_mutex_init(struct mutex *mutex)
 int io_ring_mutex_lock_interruptible(struct mutex *mutex)
 {
 	return mutex_lock_interruptible(mutex);
+}
+
+bool io_ring_mutex_trylock(struct mutex *mutex)
+{
+	return mutex_trylock(mutex);
 }
 
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head)

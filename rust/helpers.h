@@ -43,6 +43,11 @@ bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
+/* Eventfds. */
+void *io_ring_eventfd_get(int fd);
+void io_ring_eventfd_put(void *eventfd);
+void io_ring_eventfd_signal(void *eventfd);
+
 /* Calls of the file system. */
 bool io_ring_file_is_stored(const struct file *file);
 int io_ring_sync_file_range(struct file *file, loff_t first, loff_t last, unsigned int flags);
@@ -82,10 +87,12 @@ bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
 bool io_ring_mm_ends(const struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
+unsigned long io_ring_rlimit_nofile(void);
 
 /* Locks and sleeping. */
 void io_ring_mutex_init(struct mutex *mutex);
 int io_ring_mutex_lock_interruptible(struct mutex *mutex);
+bool io_ring_mutex_trylock(struct mutex *mutex);
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
 void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
 bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);

@@ -275,6 +275,6 @@ impl Submitter {
         completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
         self.finished.count = 0;
         inside.put_all(&mut self.spare);
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 }

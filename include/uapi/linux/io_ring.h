@@ -275,7 +275,8 @@ struct io_ring_sq_offsets {
  * @overflow: __u32, written by the kernel: how many completions had to wait
  *            for room so far. None is ever lost.
  * @cqes: struct io_ring_cqe[ring_entries], written by the kernel.
- * @flags: Reserved, 0.
+ * @flags: __u32, written by the program: IO_RING_CQ_* bits; the others are
+ *         ignored.
  * @resv: Reserved, 0.
  *
  * Offsets are in bytes from the start of the region.
@@ -290,6 +291,9 @@ struct io_ring_cq_offsets {
 	__u32	flags;
 	__u32	resv;
 };
+
+/* The eventfd that is registered is not signalled; IO_RING_REGISTER_EVENTFD. */
+#define IO_RING_CQ_EVENTFD_DISABLED	(1U << 0)
 
 /*
  * io_ring_setup.flags
@@ -346,6 +350,7 @@ struct io_ring_cq_offsets {
  *                         "max_workers").
  * @IO_RING_LIMIT_DISABLED: The administrator switched rings off (module
  *                          parameter "disabled"), for all or for this caller.
+ * @IO_RING_LIMIT_FILES: More files to register than RLIMIT_NOFILE of the caller.
  */
 enum io_ring_limit {
 	IO_RING_LIMIT_NONE		= 0,
@@ -355,6 +360,7 @@ enum io_ring_limit {
 	IO_RING_LIMIT_MEMORY		= 4,
 	IO_RING_LIMIT_DISABLED		= 5,
 	IO_RING_LIMIT_WORKERS		= 6,
+	IO_RING_LIMIT_FILES		= 7,
 };
 
 /**
@@ -392,8 +398,8 @@ enum io_ring_limit {
  * @files: In: user address of an array of __s32, the descriptors of files to
  *         register as IO_RING_REGISTER_FILES does; 0 with @nr_files not 0 makes
  *         an empty table. If an element is to blame, @limit_need is its number.
- * @nr_files: In: elements of that array, at most IO_RING_MAX_FILES; 0 makes no
- *            table.
+ * @nr_files: In: elements of that array, at most IO_RING_MAX_FILES and
+ *            RLIMIT_NOFILE; 0 makes no table.
  * @nr_ops: In: elements of the array at @ops, at most 256.
  * @ops: In: user address of an array of __u8, the operations (enum io_ring_op)
  *       that the ring is to be allowed, for ever and whoever gets it; each has
@@ -403,9 +409,10 @@ enum io_ring_limit {
  * Returns a new descriptor, always close-on-exec, or -1 with errno:
  * EINVAL (a field, named in @error_field), E2BIG (@size), EFAULT (the argument
  * cannot be read or written), ENOMEM (@error_limit, @limit_need), EPERM
- * (IO_RING_LIMIT_DISABLED), EMFILE or ENFILE (descriptors), EBADF or ELOOP (a
- * file cannot be registered), EACCES (@ops: not allowed on this node), EOPNOTSUPP
- * (this CPU's data cache aliases). On failure only the error_* and limit_* members
+ * (IO_RING_LIMIT_DISABLED), EMFILE (descriptors, or IO_RING_LIMIT_FILES), ENFILE
+ * (descriptors), EBADF or ELOOP (a file cannot be registered), EACCES (@ops: not
+ * allowed on this node), EOPNOTSUPP (this CPU's data cache aliases). On failure
+ * only the error_* and limit_* members
  * have been written.
  */
 struct io_ring_setup {
@@ -532,23 +539,38 @@ struct io_ring_register {
  * enum io_ring_register_op - values of io_ring_register.opcode
  * @IO_RING_UNREGISTER_FILES: Takes the table of registered files away; @addr and
  *                            @nr are 0. ENXIO: there is none.
+ * @IO_RING_REGISTER_EVENTFD: The eventfd whose descriptor, a __s32, is at @addr
+ *                            is signalled whenever completions become readable;
+ *                            @nr is 1. EBADF: not an open descriptor. EINVAL,
+ *                            naming @addr: not that of an eventfd. EBUSY: there
+ *                            is one already.
+ * @IO_RING_UNREGISTER_EVENTFD: Ends that; @addr and @nr are 0. ENXIO: there is
+ *                              none.
+ * @IO_RING_REGISTER_EVENTFD_ASYNC: As IO_RING_REGISTER_EVENTFD, but completions
+ *                                  that can be read when the IO_RING_ENTER that
+ *                                  took their entries returns are not signalled.
  * @IO_RING_REGISTER_FILES: Makes a table of @nr files, at most IO_RING_MAX_FILES.
  *                          @addr is that of a struct io_ring_resources, whose
- *                          @first is 0. EBUSY: there is one already.
+ *                          @first is 0. EMFILE: more than RLIMIT_NOFILE. EBUSY:
+ *                          there is a table already.
  * @IO_RING_UPDATE_FILES: Replaces @nr files of the table from number @first of
  *                        the struct io_ring_resources at @addr on: all of them,
- *                        or on failure none. EINVAL, naming no field: there are
- *                        not so many.
+ *                        or on failure none. ENXIO: there is no table. EINVAL,
+ *                        naming @nr: there are not so many.
  * @IO_RING_REGISTER_QUIESCE: Cancels all requests, as IO_RING_OP_CANCEL with
  *                            ANY, and waits until none is under way. @addr is
  *                            that of a struct io_ring_quiesce, @nr is 1.
  *                            Nothing is submitted meanwhile. Afterwards the
- *                            kernel holds no file and touches no memory of the
- *                            process on behalf of the ring. ETIME: some requests
+ *                            kernel holds no file, but those registered, and
+ *                            touches no memory of the process on behalf of the
+ *                            ring. ETIME: some requests
  *                            are left.
  */
 enum io_ring_register_op {
 	IO_RING_UNREGISTER_FILES	= 3,
+	IO_RING_REGISTER_EVENTFD	= 4,
+	IO_RING_UNREGISTER_EVENTFD	= 5,
+	IO_RING_REGISTER_EVENTFD_ASYNC	= 7,
 	IO_RING_REGISTER_FILES		= 13,
 	IO_RING_UPDATE_FILES		= 14,
 	IO_RING_REGISTER_QUIESCE	= 128,
@@ -560,8 +582,8 @@ enum io_ring_register_op {
  * @first: In: number of the first file that is meant.
  * @resv: Must be 0.
  * @data: In: user address of an array of __s32: descriptors, IO_RING_FILE_NONE
- *        for no file, IO_RING_FILE_KEEP for what is there. 0 means
- *        IO_RING_FILE_NONE for all.
+ *        for no file, IO_RING_FILE_KEEP for what is there (nothing, in a new
+ *        table). 0 means IO_RING_FILE_NONE for all.
  * @tags: In: user address of an array of __u64, or 0. A tag that is not 0 comes
  *        back as user_data of a completion with result 0 when its file has left
  *        the table and no request uses it any more.

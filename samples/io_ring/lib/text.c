@@ -152,6 +152,9 @@ static void limit_text(const struct io_ring_setup *setup, int err, char *text, s
 	case IO_RING_LIMIT_WORKERS:
 		name = "max_workers";
 		break;
+	case IO_RING_LIMIT_FILES:
+		name = "nr_files";
+		break;
 	case IO_RING_LIMIT_MEMORY:
 		snprintf(text, size, "not enough memory for a ring of %llu bytes", need);
 		return;
