@@ -9,12 +9,16 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
+
+use self::chain::NewChain;
 use crate::{
     abi,
     abstractions::{
         plug,
         pool::{
             Chain,
+            Inside,
             Pool,
             Slot, //
         },
@@ -62,6 +66,12 @@ pub(crate) struct Submitter {
     spare: Chain<Requests>,
     /// Finished requests whose completions have not been handed in yet.
     finished: Chain<Requests>,
+    /// Finished requests that want no completion.
+    skipped: Chain<Requests>,
+    /// A chain that is being put together.
+    chain: NewChain,
+    /// Flags that all entries are treated as if they had: they are members of a chain.
+    always: u8,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Requests of this round that devices have got.
@@ -92,6 +102,9 @@ impl Submitter {
             on_reject,
             spare: Chain::new(),
             finished: Chain::new(),
+            skipped: Chain::new(),
+            chain: NewChain::new(),
+            always: 0,
             files: FileTable::new(),
             devices: 0,
             has_held: false,
@@ -123,7 +136,7 @@ impl Submitter {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
             self.fetch_slots(pool, size);
-            let round = plug::plugged(size, || self.round(workers, size));
+            let round = plug::plugged(size, || self.round(pool, workers, size));
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
@@ -132,11 +145,23 @@ impl Submitter {
                 break;
             }
         }
+        if self.always != 0 {
+            self.end_batch(pool, workers);
+        }
         if taken == 0 && wanted != 0 {
             return Err(EBUSY);
         }
         let was_full = available == self.queue.capacity();
         Ok(Submitted { taken, was_full })
+    }
+
+    /// Starts the chain that the last entry of a batch has left open.
+    #[cold]
+    fn end_batch(&mut self, pool: &Pool<Requests>, workers: &Arc<Workers>) {
+        // Its rejected entries have completed, and nothing follows them.
+        let _ = plug::plugged(ROUND, || self.end_chain(pool, workers));
+        self.hand_in(pool);
+        self.leave_to(workers);
     }
 
     /// Leaves to the workers what did not end in this round.
@@ -163,7 +188,7 @@ impl Submitter {
     }
 
     /// Takes and starts up to `size` entries.
-    fn round(&mut self, workers: &Workers, size: u16) -> Round {
+    fn round(&mut self, pool: &Pool<Requests>, workers: &Workers, size: u16) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
             let Some(slot) = self.spare.pop() else {
@@ -174,7 +199,7 @@ impl Submitter {
                 self.spare.push(slot);
                 continue;
             };
-            let rejected = self.start(workers, slot, &sqe).is_err();
+            let rejected = self.start(pool, workers, slot, &sqe).is_err();
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -186,25 +211,33 @@ impl Submitter {
     #[inline]
     fn start(
         &mut self,
+        pool: &Pool<Requests>,
         workers: &Workers,
         mut slot: Slot<Requests>,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
         slot.request
             .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match op::prepare(sqe, &self.files) {
+        let prepared = op::prepare(sqe, &self.files);
+        if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
+            let kept = prepared.map(|op| op.keep(&mut slot));
+            return self.take_in_turn(pool, workers, slot, sqe.flags, kept);
+        }
+        match prepared {
             Ok(op) => {
                 match op.issue(slot) {
                     Issued::Done(slot, result) => self.finish(slot, result),
                     Issued::Queued => self.devices = self.devices.wrapping_add(1),
-                    issued => self.hold(workers, issued),
+                    issued => {
+                        if let Some((slot, result)) = self.hold(workers, issued) {
+                            self.finish(slot, result);
+                        }
+                    }
                 }
                 Ok(())
             }
             Err(rejected) => {
-                slot.request.cqe.res = rejected.error.to_errno();
-                slot.request.cqe.flags =
-                    abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT);
+                slot.request.refused(&rejected);
                 self.finished.push_back(slot);
                 Err(rejected)
             }
@@ -217,27 +250,33 @@ impl Submitter {
         self.finished.push_back(slot);
     }
 
-    /// Sees to a request that did not go on at once.
+    /// Sees to a request that was issued. Answers its result if it has ended after all.
     #[cold]
-    fn hold(&mut self, workers: &Workers, mut issued: Issued<Requests>) {
-        self.has_held = true;
+    fn hold(
+        &mut self,
+        workers: &Workers,
+        mut issued: Issued<Requests>,
+    ) -> Option<(Slot<Requests>, isize)> {
         loop {
             issued = match issued {
-                Issued::WouldPoll(slot) => match workers.wait_for_file(slot) {
-                    Some(slot) => op::retry(slot),
-                    None => return,
-                },
+                Issued::WouldPoll(slot) => {
+                    self.has_held = true;
+                    op::retry(workers.wait_for_file(slot)?)
+                }
                 Issued::WouldBlock(slot, blocking) => {
-                    return workers.wait_for_worker(slot, blocking)
+                    self.has_held = true;
+                    workers.wait_for_worker(slot, blocking);
+                    return None;
                 }
                 Issued::Cancel(slot, what) => {
+                    self.has_held = true;
                     let (cancelled, interrupted) = workers.cancel(&what);
-                    return self.finish(slot, what.result(cancelled, interrupted));
+                    return Some((slot, what.result(cancelled, interrupted)));
                 }
-                Issued::Done(slot, result) => return self.finish(slot, result),
+                Issued::Done(slot, result) => return Some((slot, result)),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
-                    return;
+                    return None;
                 }
             };
         }
@@ -245,16 +284,44 @@ impl Submitter {
 
     /// Hands in the completions of what has finished, and the slots that were not needed.
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.finished.is_empty() && self.spare.is_empty() {
+        if self.finished.is_empty() && self.spare.is_empty() && self.skipped.is_empty() {
             return;
         }
         let mut inside = pool.lock();
         while let Some(slot) = self.spare.pop() {
             inside.put(slot);
         }
-        while let Some(slot) = self.finished.pop() {
-            completion::post(&mut inside, slot);
-        }
+        let is_all = self.post_round(&mut inside);
         completion::publish(&pool.shared().completion, &mut inside);
+        drop(inside);
+        if !is_all {
+            self.post_finished(pool);
+        }
+    }
+
+    /// Hands in the completions of what has finished, if there are any.
+    #[cold]
+    fn post_finished(&mut self, pool: &Pool<Requests>) {
+        while !(self.finished.is_empty() && self.skipped.is_empty()) {
+            let mut inside = pool.lock();
+            self.post_round(&mut inside);
+            completion::publish(&pool.shared().completion, &mut inside);
+        }
+    }
+
+    /// Ends what has finished, but not more than a round can have: a chain may have more. Answers
+    /// whether that was all.
+    #[inline]
+    fn post_round(&mut self, inside: &mut Inside<Requests>) -> bool {
+        for _ in 0..ROUND {
+            if let Some(slot) = self.finished.pop() {
+                completion::post(inside, slot);
+            } else if let Some(slot) = self.skipped.pop() {
+                completion::skip(inside, slot);
+            } else {
+                return true;
+            }
+        }
+        self.finished.is_empty() && self.skipped.is_empty()
     }
 }

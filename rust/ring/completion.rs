@@ -83,6 +83,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     parked_now: u32,
     overflow: u32,
     posted: u64,
+    skipped: u64,
     on_idle: Option<Arc<dyn OnIdle>>,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
@@ -106,6 +107,7 @@ impl<D: Completing> CompletionQueue<D> {
             parked_now: 0,
             overflow: 0,
             posted: 0,
+            skipped: 0,
             on_idle: None,
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
@@ -179,6 +181,11 @@ impl<D: Completing> CompletionQueue<D> {
     /// How many completions the program has been given so far.
     pub(crate) fn posted(&self) -> u64 {
         self.posted
+    }
+
+    /// How many requests have ended without a completion so far.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
     }
 }
 
@@ -380,6 +387,13 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     } else {
         inside.state.park(slot);
     }
+}
+
+/// Ends a request that wants no completion. [`publish`] makes it known that it is not under way any
+/// more.
+pub(crate) fn skip<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
+    inside.state.skipped = inside.state.skipped.wrapping_add(1);
+    inside.put(slot);
 }
 
 /// Moves up to `most` parked completions to the queue, if there is room, and answers whether it
