@@ -94,6 +94,7 @@ void io_ring_flush_page(struct page *page);
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
+int io_ring_get_words(u64 *to, const void __user *from, size_t count);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
 #ifdef __BINDGEN__

@@ -135,8 +135,7 @@ impl Request {
     /// Notes the result: what the operation answered. Tells whether it is a success.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) -> bool {
-        // A transfer is at most 0x7ffff000 bytes, and an errno is small.
-        let result = i32::try_from(result).unwrap_or(i32::MAX);
+        let result = as_res(result);
         let is_success = result >= self.cqe.res;
         self.cqe.res = result;
         self.cqe.flags = path.flags();
@@ -148,15 +147,13 @@ impl Request {
         u64::from(self.came_back) + u64::from(path == Path::Device)
     }
 
-    /// Notes that the entry was refused.
-    #[inline]
-    pub(crate) fn refused(&mut self, rejected: &Rejected) {
-        self.cqe.res = rejected.error.to_errno();
-        self.cqe.flags = abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT);
+    /// Notes that the entry was rejected.
+    pub(crate) fn reject(&mut self, rejected: &Rejected) {
+        self.cqe = self::rejected(self.cqe.user_data, rejected);
     }
 
-    /// Whether the entry was refused.
-    pub(crate) fn is_refused(&self) -> bool {
+    /// Whether the entry was rejected.
+    pub(crate) fn is_rejected(&self) -> bool {
         self.cqe.flags & abi::CQE_F_REJECTED != 0
     }
 }
@@ -270,6 +267,10 @@ impl Completing for Requests {
     fn cqe(item: &IoSlot<Request>) -> abi::Cqe {
         item.request.cqe
     }
+
+    fn keep(item: &mut IoSlot<Request>, cqe: abi::Cqe) {
+        item.request.cqe = cqe;
+    }
 }
 
 impl IoDomain for Requests {
@@ -301,6 +302,33 @@ impl InTurn for Requests {
     fn turn(request: &mut Request) -> &mut Turn {
         &mut request.turn
     }
+}
+
+/// The completion of a request that has finished in the thread that submitted it.
+#[inline]
+pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: as_res(result),
+        flags: path.flags(),
+    }
+}
+
+/// The completion of an entry that has been rejected.
+#[cold]
+pub(crate) fn rejected(user_data: u64, rejected: &Rejected) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: rejected.error.to_errno(),
+        flags: abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT),
+    }
+}
+
+/// What an operation answered, as a completion has it.
+#[inline]
+fn as_res(result: isize) -> i32 {
+    // A transfer is at most 0x7ffff000 bytes, and an errno is small.
+    i32::try_from(result).unwrap_or(i32::MAX)
 }
 
 /// What a request that waits is known by.
@@ -341,7 +369,8 @@ fn complete_in_turn(mut slot: Slot<Requests>, result: isize, path: Path) {
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
         if turn.skips(is_success) {
-            completion::skip(inside, slot);
+            completion::skip(inside, 1);
+            inside.put(slot);
         } else {
             completion::post(inside, slot);
         }

@@ -4,8 +4,11 @@
 //!
 //! A batch is cut into rounds. A round takes entries, starts them under one block plug, and hands
 //! in the completions of those that finished at once under one lock; those that would block go to
-//! the workers. An entry is only taken when
-//! there is a slot for its request, so that its completion has a place whatever happens.
+//! the workers.
+//!
+//! An entry is only taken when there is a slot for it, so that its completion has a place whatever
+//! happens. A request that finishes at once leaves its slot to the next one and only its completion
+//! behind; but as many slots stay in reserve as there are such completions, see [`Finished`].
 
 #![forbid(unsafe_code)]
 
@@ -17,19 +20,20 @@ use crate::{
     abstractions::{
         plug,
         pool::{
-            Chain,
-            Inside,
             Pool,
-            Slot, //
+            Slot,
+            Spare, //
         },
     },
     files::FileTable,
     op::{
         self,
+        rules,
         Issued,
         Rejected, //
     },
     request::{
+        self,
         Path,
         Requests, //
     },
@@ -49,6 +53,33 @@ use kernel::{
 /// (`BLK_MAX_REQUEST_COUNT` in `block/blk.h`).
 const ROUND: u16 = 32;
 
+/// Completions of requests that finished at once and have not been handed in yet.
+///
+/// For each of them there is a spare slot, in case it has to be parked.
+struct Finished {
+    cqes: [abi::Cqe; ROUND as usize],
+    count: usize,
+}
+
+impl Finished {
+    /// Adds one. There is room for all that a round takes.
+    #[inline]
+    fn push(&mut self, cqe: abi::Cqe) {
+        if let Some(place) = self.cqes.get_mut(self.count) {
+            *place = cqe;
+            self.count = self.count.wrapping_add(1);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == self.cqes.len()
+    }
+
+    fn as_slice(&self) -> &[abi::Cqe] {
+        self.cqes.get(..self.count).unwrap_or(&[])
+    }
+}
+
 /// What becomes of a batch when an entry is rejected.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum OnReject {
@@ -62,12 +93,11 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
-    /// Slots fetched from the pool for this round and not used yet.
-    spare: Chain<Requests>,
-    /// Finished requests whose completions have not been handed in yet.
-    finished: Chain<Requests>,
-    /// Finished requests that want no completion.
-    skipped: Chain<Requests>,
+    /// Slots fetched from the pool for this round that are not used.
+    spare: Spare<Requests>,
+    finished: Finished,
+    /// Requests of this round that have finished and want no completion.
+    skipped: u64,
     /// A chain that is being put together.
     chain: NewChain,
     /// Flags that all entries are treated as if they had: they are members of a chain.
@@ -100,9 +130,12 @@ impl Submitter {
         Self {
             queue,
             on_reject,
-            spare: Chain::new(),
-            finished: Chain::new(),
-            skipped: Chain::new(),
+            spare: Spare::new(),
+            finished: Finished {
+                cqes: [abi::Cqe::default(); ROUND as usize],
+                count: 0,
+            },
+            skipped: 0,
             chain: NewChain::new(),
             always: 0,
             files: FileTable::new(),
@@ -135,7 +168,7 @@ impl Submitter {
         while taken < wanted {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
-            self.fetch_slots(pool, size);
+            self.spare = pool.lock().take_some(usize::from(size));
             let round = plug::plugged(size, || self.round(pool, workers, size));
             self.queue.publish();
             self.hand_in(pool);
@@ -176,30 +209,20 @@ impl Submitter {
         }
     }
 
-    /// Fetches slots from the pool for a round of `size` entries.
-    fn fetch_slots(&mut self, pool: &Pool<Requests>, size: u16) {
-        let mut inside = pool.lock();
-        for _ in 0..size {
-            match inside.take() {
-                Some(slot) => self.spare.push(slot),
-                None => break,
-            }
-        }
-    }
-
     /// Takes and starts up to `size` entries.
+    #[inline]
     fn round(&mut self, pool: &Pool<Requests>, workers: &Workers, size: u16) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
-            let Some(slot) = self.spare.pop() else {
+            // Those that have finished need theirs if they are parked.
+            if self.spare.len() <= self.finished.count {
                 return Round { taken, stop: true };
-            };
+            }
             taken = taken.wrapping_add(1);
             let Some(sqe) = self.queue.take() else {
-                self.spare.push(slot);
                 continue;
             };
-            let rejected = self.start(pool, workers, slot, &sqe).is_err();
+            let rejected = self.start(pool, workers, &sqe).is_err();
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -207,56 +230,64 @@ impl Submitter {
         Round { taken, stop: false }
     }
 
-    /// Starts one request.
+    /// Starts one request, for which there is a spare slot.
     #[inline]
     fn start(
         &mut self,
         pool: &Pool<Requests>,
         workers: &Workers,
-        mut slot: Slot<Requests>,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        slot.request
-            .begin(sqe.user_data, sqe.opcode, workers.opening());
+        if rules::is_bare_nop(sqe) && self.always == 0 {
+            self.finished
+                .push(request::done(sqe.user_data, 0, Path::Inline));
+            return Ok(());
+        }
         let prepared = op::prepare(sqe, &self.files);
         if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
+            let Some(mut slot) = self.spare.take() else {
+                return Ok(());
+            };
+            slot.request
+                .begin(sqe.user_data, sqe.opcode, workers.opening());
             let kept = prepared.map(|op| op.keep(&mut slot));
             return self.take_in_turn(pool, workers, slot, sqe.flags, kept);
         }
-        match prepared {
-            Ok(op) => {
-                match op.issue(slot) {
-                    Issued::Done(slot, result) => self.finish(slot, result),
-                    Issued::Queued => self.devices = self.devices.wrapping_add(1),
-                    issued => {
-                        if let Some((slot, result)) = self.hold(workers, issued) {
-                            self.finish(slot, result);
-                        }
+        let op = prepared.inspect_err(|rejected| {
+            self.finished
+                .push(request::rejected(sqe.user_data, rejected));
+        })?;
+        if let Some(mut slot) = self.spare.take() {
+            slot.request
+                .begin(sqe.user_data, sqe.opcode, workers.opening());
+            match op.issue(slot) {
+                Issued::Done(slot, result) => self.finish(slot, result, Path::Inline),
+                Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
+                Issued::Queued => self.devices = self.devices.wrapping_add(1),
+                issued => {
+                    if let Some((slot, result, path)) = self.hold(workers, issued) {
+                        self.finish(slot, result, path);
                     }
                 }
-                Ok(())
-            }
-            Err(rejected) => {
-                slot.request.refused(&rejected);
-                self.finished.push_back(slot);
-                Err(rejected)
             }
         }
+        Ok(())
     }
 
     #[inline]
-    fn finish(&mut self, mut slot: Slot<Requests>, result: isize) {
-        slot.request.finished(result, Path::Inline);
-        self.finished.push_back(slot);
+    fn finish(&mut self, slot: Slot<Requests>, result: isize, path: Path) {
+        self.finished
+            .push(request::done(slot.request.cqe.user_data, result, path));
+        self.spare.put(slot);
     }
 
-    /// Sees to a request that was issued. Answers its result if it has ended after all.
+    /// Sees to a request that was issued. Answers how it has ended, if it has after all.
     #[cold]
     fn hold(
         &mut self,
         workers: &Workers,
         mut issued: Issued<Requests>,
-    ) -> Option<(Slot<Requests>, isize)> {
+    ) -> Option<(Slot<Requests>, isize, Path)> {
         loop {
             issued = match issued {
                 Issued::WouldPoll(slot) => {
@@ -271,9 +302,11 @@ impl Submitter {
                 Issued::Cancel(slot, what) => {
                     self.has_held = true;
                     let (cancelled, interrupted) = workers.cancel(&what);
-                    return Some((slot, what.result(cancelled, interrupted)));
+                    let result = what.result(cancelled, interrupted);
+                    return Some((slot, result, Path::Inline));
                 }
-                Issued::Done(slot, result) => return Some((slot, result)),
+                Issued::Done(slot, result) => return Some((slot, result, Path::Inline)),
+                Issued::DoneByFile(slot, result) => return Some((slot, result, Path::Device)),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
                     return None;
@@ -283,45 +316,16 @@ impl Submitter {
     }
 
     /// Hands in the completions of what has finished, and the slots that were not needed.
+    #[inline]
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.finished.is_empty() && self.spare.is_empty() && self.skipped.is_empty() {
+        if self.spare.len() == 0 {
             return;
         }
         let mut inside = pool.lock();
-        while let Some(slot) = self.spare.pop() {
-            inside.put(slot);
-        }
-        let is_all = self.post_round(&mut inside);
+        completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
+        self.finished.count = 0;
+        completion::skip(&mut inside, core::mem::take(&mut self.skipped));
+        inside.put_all(&mut self.spare);
         completion::publish(&pool.shared().completion, &mut inside);
-        drop(inside);
-        if !is_all {
-            self.post_finished(pool);
-        }
-    }
-
-    /// Hands in the completions of what has finished, if there are any.
-    #[cold]
-    fn post_finished(&mut self, pool: &Pool<Requests>) {
-        while !(self.finished.is_empty() && self.skipped.is_empty()) {
-            let mut inside = pool.lock();
-            self.post_round(&mut inside);
-            completion::publish(&pool.shared().completion, &mut inside);
-        }
-    }
-
-    /// Ends what has finished, but not more than a round can have: a chain may have more. Answers
-    /// whether that was all.
-    #[inline]
-    fn post_round(&mut self, inside: &mut Inside<Requests>) -> bool {
-        for _ in 0..ROUND {
-            if let Some(slot) = self.finished.pop() {
-                completion::post(inside, slot);
-            } else if let Some(slot) = self.skipped.pop() {
-                completion::skip(inside, slot);
-            } else {
-                return true;
-            }
-        }
-        self.finished.is_empty() && self.skipped.is_empty()
     }
 }

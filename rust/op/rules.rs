@@ -235,6 +235,14 @@ pub(crate) const READ: Rule =
 pub(crate) const WRITE: Rule =
     Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 
+/// Whether an entry is a NOP and nothing more: all of it is 0 but the user data.
+#[inline]
+pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
+    let words: [u64; abi::SQE_WORDS] = zerocopy::transmute!(*sqe);
+    let [head, off, addr, len_and_flags, _user_data, buffer, addr3, resv] = words;
+    head | off | addr | len_and_flags | buffer | addr3 | resv == 0
+}
+
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
 const RULES: [&Rule; 7] = [

@@ -25,6 +25,7 @@ use crate::{
         Path,
         Requests, //
     },
+    ring::completion,
     turns::Turn,
     worker::Workers, //
 };
@@ -75,7 +76,7 @@ impl Submitter {
                 slot.request.cqe.res = i32::try_from(least).unwrap_or(i32::MAX);
             }
             Err(rejected) => {
-                slot.request.refused(&rejected);
+                slot.request.reject(&rejected);
                 self.chain.rejected.get_or_insert(rejected);
             }
         }
@@ -97,46 +98,72 @@ impl Submitter {
         self.always &= !IN_CHAIN;
         let mut chain = core::mem::replace(&mut self.chain, NewChain::new());
         if let Some(rejected) = chain.rejected {
-            self.drop_all(chain.members);
+            self.drop_all(pool, chain.members);
             return Err(rejected);
         }
         let Some(mut first) = chain.members.pop() else {
             return Ok(());
         };
-        if !chain.members.is_empty() {
-            let followers = chain.count.wrapping_sub(1);
-            let turns = workers.turns();
-            if let Err(members) = turns.line_up(&mut first, chain.members, followers) {
-                first.request.turn.doom();
-                self.drop_all(members);
+        if chain.members.is_empty() {
+            self.run(pool, workers, first);
+            return Ok(());
+        }
+        let followers = chain.count.wrapping_sub(1);
+        match (workers.turns()).line_up(&mut first, chain.members, followers) {
+            Ok(()) => self.run(pool, workers, first),
+            Err(mut members) => {
+                members.push(first);
+                self.drop_all(pool, members);
             }
         }
-        self.run(pool, workers, first);
+        // There may be more of them than entries have been taken in this round.
+        self.post_finished(pool);
         Ok(())
     }
 
     /// Ends members of a chain that does not start.
-    fn drop_all(&mut self, mut members: Chain<Requests>) {
+    fn drop_all(&mut self, pool: &Pool<Requests>, mut members: Chain<Requests>) {
         while let Some(mut slot) = members.pop() {
-            if !slot.request.is_refused() {
+            if !slot.request.is_rejected() {
                 request::give_up(&mut slot, Path::Inline);
             }
-            self.finished.push_back(slot);
+            self.finish_slot(pool, slot);
         }
+        self.post_finished(pool);
+    }
+
+    /// Ends a request whose completion its slot has.
+    fn finish_slot(&mut self, pool: &Pool<Requests>, slot: Slot<Requests>) {
+        if self.finished.is_full() {
+            self.post_finished(pool);
+        }
+        self.finished.push(slot.request.cqe);
+        self.spare.put(slot);
+    }
+
+    /// Hands in the completions of what has finished, if there are any.
+    fn post_finished(&mut self, pool: &Pool<Requests>) {
+        if self.finished.count == 0 {
+            return;
+        }
+        let mut inside = pool.lock();
+        completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
+        self.finished.count = 0;
+        completion::publish(&pool.shared().completion, &mut inside);
     }
 
     /// Starts the first of a chain, and goes on with the next ones as long as that is possible here.
     fn run(&mut self, pool: &Pool<Requests>, workers: &Workers, mut slot: Slot<Requests>) {
         loop {
             let ended = if slot.request.turn.is_doomed() {
-                Some((slot, ECANCELED.to_errno() as isize))
+                Some((slot, 0, Path::Inline))
             } else {
                 self.start_in_turn(pool, workers, slot)
             };
-            let Some((ended, result)) = ended else {
+            let Some(ended) = ended else {
                 return;
             };
-            match self.finish_in_turn(workers, ended, result) {
+            match self.finish_in_turn(pool, workers, ended) {
                 Some(next) if current!().signal_pending() => {
                     self.has_held = true;
                     return request::go_on(next);
@@ -153,7 +180,7 @@ impl Submitter {
         pool: &Pool<Requests>,
         workers: &Workers,
         mut slot: Slot<Requests>,
-    ) -> Option<(Slot<Requests>, isize)> {
+    ) -> Option<(Slot<Requests>, isize, Path)> {
         let blocking = slot.request.blocking.take()?;
         if !blocking.is_nothing() {
             // It may complete in an interrupt handler, and not before the one that it waited for.
@@ -170,21 +197,22 @@ impl Submitter {
     /// Ends a request, and answers the one whose turn it is now.
     fn finish_in_turn(
         &mut self,
+        pool: &Pool<Requests>,
         workers: &Workers,
-        mut slot: Slot<Requests>,
-        result: isize,
+        (mut slot, result, path): (Slot<Requests>, isize, Path),
     ) -> Option<Slot<Requests>> {
         let turn = slot.request.turn;
         let is_success = if turn.is_doomed() {
             request::give_up(&mut slot, Path::Inline);
             false
         } else {
-            slot.request.finished(result, Path::Inline)
+            slot.request.finished(result, path)
         };
         if turn.skips(is_success) {
-            self.skipped.push_back(slot);
+            self.skipped = self.skipped.wrapping_add(1);
+            self.spare.put(slot);
         } else {
-            self.finished.push_back(slot);
+            self.finish_slot(pool, slot);
         }
         workers.turns().next(turn, is_success)
     }
