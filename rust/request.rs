@@ -358,12 +358,13 @@ pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
 /// As [`complete`], for a request whose end is of interest to others, or to nobody.
 #[cold]
 fn complete_in_turn(mut slot: Slot<Requests>, result: isize, path: Path) {
-    let returned = slot.request.returned(path);
-    let is_success = if slot.request.turn.is_doomed() {
+    let (is_success, returned) = if slot.request.turn.is_doomed() {
+        // No device has had it, whoever ends it.
         give_up(&mut slot, Path::Worker);
-        false
+        (false, 0)
     } else {
-        slot.request.finished(result, path)
+        let returned = slot.request.returned(path);
+        (slot.request.finished(result, path), returned)
     };
     let turn = slot.request.turn;
     slot.finish(|shared, inside, slot| {

@@ -174,7 +174,8 @@ impl Submitter {
             self.hand_in(pool);
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
-            if round.stop || current!().signal_pending() {
+            // A chain is taken as a whole.
+            if round.stop || (self.always == 0 && current!().signal_pending()) {
                 break;
             }
         }
@@ -318,7 +319,7 @@ impl Submitter {
     /// Hands in the completions of what has finished, and the slots that were not needed.
     #[inline]
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.spare.len() == 0 {
+        if self.spare.len() == 0 && self.skipped == 0 {
             return;
         }
         let mut inside = pool.lock();

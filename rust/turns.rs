@@ -43,9 +43,10 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Full,
-            Relaxed, //
+            Release, //
         },
         SpinLockIrq, //
     },
@@ -147,9 +148,17 @@ impl<D: InTurn> Turns<D> {
     }
 
     /// How many requests wait for others.
+    ///
+    /// Pairs with the release in `note_gone`: whoever finds that one does not wait any more also
+    /// finds it where it has gone to.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        self.waiting.load(Acquire)
+    }
+
+    /// Counts `n` fewer; they have got to where they go.
+    fn note_gone(&self, n: usize) {
+        self.waiting.fetch_sub(n, Release);
     }
 
     /// Lets `followers` wait for `first`, one after the other. Gives them back if there is no place for
@@ -184,8 +193,8 @@ impl<D: InTurn> Turns<D> {
         let mut lines = self.lines.lock();
         let next = lines.advance(ended.line, ended.breaks_chain(is_success));
         if let Some(next) = next {
-            self.waiting.fetch_sub(1, Relaxed);
             go_on(next);
+            self.note_gone(1);
         }
     }
 
@@ -210,10 +219,10 @@ impl<D: InTurn> Turns<D> {
                     let mut lines = self.lines.lock();
                     let next = lines.look_is_over(found, line);
                     let gone = count.wrapping_add(usize::from(next.is_some()));
-                    self.waiting.fetch_sub(gone, Relaxed);
                     if let Some(next) = next {
                         go_on(next);
                     }
+                    self.note_gone(gone);
                     number = found.wrapping_add(1);
                 }
                 line::Look::Further(next) => number = next,

@@ -241,7 +241,8 @@ impl Workers {
     /// Whether there are requests that may need a thread at any time.
     fn is_watching(&self) -> bool {
         let watch = &self.away.watch;
-        watch.armed() != 0 || watch.ready() != 0 || self.away.turns.waiting() != 0
+        // In this order: from each they go to the next.
+        self.away.turns.waiting() != 0 || watch.armed() != 0 || watch.ready() != 0
     }
 
     /// Whether there is something for an idle thread. Any context.
@@ -360,10 +361,11 @@ impl Workers {
         drop(crew);
         // The fewer wait for readiness, the more may block.
         self.away.watch.attendants.wake(News::Readable);
+        // Those in line last: what they wait for may be among the others.
         let mut cancelled = in_line.matched;
-        cancel_all(in_line.slots, reason, Path::Worker);
         cancelled = cancelled.wrapping_add(cancel_all(watched, reason, Path::Polled));
         cancelled = cancelled.wrapping_add(cancel_all(queued, reason, Path::Worker));
+        cancel_all(in_line.slots, reason, Path::Worker);
         (cancelled, interrupted)
     }
 

@@ -188,6 +188,26 @@ TEST_F(flags, skip_in_a_long_chain)
 	ring_close(&ring);
 }
 
+/* What has ended leaves its slot to one that waits, and counts nevertheless. */
+TEST_F(flags, skip_with_the_last_slot)
+{
+	struct io_ring_setup wanted = ring_wanted(8, IO_RING_SETUP_CQSIZE);
+	struct ring ring;
+
+	wanted.cq_entries = 8;
+	ASSERT_EQ(0, ring_open_as(&ring, &wanted));
+	ASSERT_EQ(8, ring.setup.requests);
+	for (unsigned int i = 0; i < 7; i++)
+		chain_push(&ring, self->waits, 0);
+	ASSERT_EQ(7, ring_enter(&ring, 7, 0));
+	chain_push(&ring, sqe_nop(7), QUIET);
+	chain_push(&ring, self->waits, 0);
+	ASSERT_EQ(2, ring_enter(&ring, 2, 0));
+	EXPECT_EQ(1, fdinfo_value(ring.fd, "skipped"));
+	EXPECT_EQ(8, fdinfo_value(ring.fd, "in_flight"));
+	ring_close(&ring);
+}
+
 /* What ENTER would have done at once. */
 TEST_F(flags, force_a_worker)
 {
