@@ -192,6 +192,8 @@ impl Submitter {
     /// Starts the chain that the last entry of a batch has left open.
     #[cold]
     fn end_batch(&mut self, pool: &Pool<Requests>, workers: &Arc<Workers>) {
+        // No more than its members bring, but of this pool.
+        self.spare = pool.lock().take_some(0);
         // Its rejected entries have completed, and nothing follows them.
         let _ = plug::plugged(ROUND, || self.end_chain(pool, workers));
         self.hand_in(pool);

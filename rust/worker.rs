@@ -245,6 +245,11 @@ impl Workers {
         self.away.turns.waiting() != 0 || watch.armed() != 0 || watch.ready() != 0
     }
 
+    /// Whether something waits for a thread that may block. A hint without the mutex.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.due.load(Relaxed) != 0
+    }
+
     /// Whether there is something for an idle thread. Any context.
     fn has_work(&self) -> bool {
         self.away.watch.ready() != 0 || (self.due.load(Relaxed) != 0 && self.may_block())

@@ -118,6 +118,8 @@ impl Submitter {
         }
         // There may be more of them than entries have been taken in this round.
         self.post_finished(pool);
+        // A thread may have kept out of what blocks because of this chain.
+        self.has_held |= workers.is_behind();
         Ok(())
     }
 

@@ -61,7 +61,8 @@ FIXTURE_SETUP(batch)
 	self->kinds[0] = (struct kind){ sqe_nop(0), 0, .is_success = true };
 	self->kinds[1] = (struct kind){ sqe_rw(IO_RING_OP_READ, self->file, buffer, 4, 0), 4,
 					.is_success = true };
-	self->kinds[2] = (struct kind){ sqe_rw(IO_RING_OP_READ, self->file, buffer, 4, 6), 2 };
+	self->kinds[2] = (struct kind){ sqe_rw(IO_RING_OP_READ, self->file, buffer, 4, 6), 2,
+					.is_success = false };
 	self->kinds[3] = (struct kind){ sqe_rw(IO_RING_OP_READ, self->pipe[0], buffer, 1, 0), 1,
 					.is_success = true, .needs_feed = true };
 	self->kinds[4] = (struct kind){ sqe_rw(IO_RING_OP_READ, self->pipe[0], buffer, 0, 0), 0,
@@ -73,8 +74,10 @@ FIXTURE_SETUP(batch)
 	self->kinds[7] = (struct kind){ sqe_rw(IO_RING_OP_WRITEV, self->file, &self->iovec, 1, 0),
 					2, .is_success = true };
 	self->kinds[8] = (struct kind){ sqe_fsync(self->file, 0, 0, 0), 0, .is_success = true };
-	self->kinds[9] = (struct kind){ sqe_fsync(self->pipe[0], 0, 0, 0), -EINVAL };
-	self->kinds[10] = (struct kind){ sqe_cancel(0, 12345, 0, 0), -ENOENT };
+	self->kinds[9] = (struct kind){ sqe_fsync(self->pipe[0], 0, 0, 0), -EINVAL,
+					.is_success = false };
+	self->kinds[10] = (struct kind){ sqe_cancel(0, 12345, 0, 0), -ENOENT,
+					 .is_success = false };
 	self->kinds[11] = (struct kind){ bad, -EINVAL, .is_rejected = true };
 }
 
