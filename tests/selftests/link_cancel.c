@@ -305,7 +305,7 @@ TEST_F(chain, does_not_survive_its_process)
 	close(life.told[1]);
 }
 
-static void ignore(int signal __attribute__((unused)))
+static void ignore(int signal __maybe_unused)
 {
 }
 
