@@ -71,7 +71,7 @@ impl Change {
     }
 }
 
-/// The table.
+/// The table. If it is dropped nobody is told of tags.
 pub(crate) struct FileTable {
     places: KVVec<Place>,
 }
@@ -82,11 +82,6 @@ impl FileTable {
         Self {
             places: KVVec::new(),
         }
-    }
-
-    /// How many places there are.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
     }
 
     /// The file that an entry names.
@@ -150,8 +145,11 @@ impl FileTable {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there are not so many places.
+    /// `ENXIO` if there is no table; `EINVAL` if there are not so many places.
     pub(crate) fn tags_of(&self, first: usize, changes: &[Change]) -> Result<usize> {
+        if self.places.is_empty() {
+            return Err(ENXIO);
+        }
         let end = first.checked_add(changes.len()).ok_or(EINVAL)?;
         let places = self.places.get(first..end).ok_or(EINVAL)?;
         let tags = (places.iter().zip(changes))
@@ -187,14 +185,16 @@ impl FileTable {
         }
     }
 
-    /// Takes the table away, and nobody is told of tags.
-    pub(crate) fn forget(&mut self) {
-        self.clear(|retired| retired.file.retire(None));
-    }
-
     /// How many tags would be told of by [`FileTable::clear`].
-    pub(crate) fn tags(&self) -> usize {
-        self.places.iter().filter(|place| place.tag != 0).count()
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` if there is no table.
+    pub(crate) fn tags(&self) -> Result<usize> {
+        if self.places.is_empty() {
+            return Err(ENXIO);
+        }
+        Ok(self.places.iter().filter(|place| place.tag != 0).count())
     }
 
     /// Takes the table away; hands what was in it to `retire`.

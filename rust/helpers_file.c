@@ -5,6 +5,7 @@
  */
 
 #include <linux/capability.h>
+#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/file_ref.h>
 #include <linux/fs.h>
@@ -233,11 +234,15 @@ void io_ring_iter_advance(struct iov_iter *iter, size_t bytes)
 
 /*
  * Gives back a reference. If it is the last, the file is closed on the way back
- * to user space. A worker thread never goes there, so it closes it right here.
+ * to user space. A worker thread never goes there, so it closes it right here;
+ * unless it exits, maybe with locks of its address space held, and is about to
+ * do what it would do on that way.
  */
 void io_ring_put_file(struct file *file)
 {
-	if (in_task() && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+	bool exits = current->flags & PF_EXITING;
+
+	if (in_task() && !exits && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
 		__fput_sync(file);
 	else
 		fput(file);
@@ -339,4 +344,20 @@ int io_ring_lock_file_pos(struct file *file, bool may_block)
 void io_ring_unlock_file_pos(struct file *file)
 {
 	mutex_unlock(&file->f_pos_lock);
+}
+
+/* An error pointer if @fd is no eventfd. */
+void *io_ring_eventfd_get(int fd)
+{
+	return eventfd_ctx_fdget(fd);
+}
+
+void io_ring_eventfd_put(void *eventfd)
+{
+	eventfd_ctx_put(eventfd);
+}
+
+void io_ring_eventfd_signal(void *eventfd)
+{
+	eventfd_signal(eventfd);
 }

@@ -11,10 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod allowed;
 pub(crate) mod cancel;
-pub(crate) mod fsync;
+pub(crate) mod file_call;
+pub(crate) mod names;
 pub(crate) mod read_write;
 pub(crate) mod rules;
+pub(crate) mod socket;
 
 use crate::{
     abi,
@@ -33,8 +36,9 @@ use crate::{
     },
     files::FileTable, //
 };
+use allowed::OpSet;
 use cancel::Cancel;
-use fsync::Fsync;
+use file_call::FileCall;
 use kernel::prelude::*;
 use rules::Field;
 
@@ -67,17 +71,24 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV.
+    /// READ, WRITE, READV, WRITEV, SEND, RECV, SENDMSG, RECVMSG.
     Transfer(NewTransfer<'a>),
-    /// FSYNC; of nothing, if the file cannot be synchronised.
-    Fsync(Option<Fsync>),
+    /// FSYNC and others.
+    FileCall(FileCall),
     /// CANCEL.
     Cancel(Cancel),
 }
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
 #[inline]
-pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+pub(crate) fn prepare<'a>(
+    sqe: &abi::Sqe,
+    allowed: &OpSet,
+    files: &'a FileTable,
+) -> Result<Op<'a>, Rejected> {
+    if !allowed.contains(sqe.opcode) {
+        return Err(refusal(sqe.opcode));
+    }
     match sqe.opcode {
         abi::OP_NOP => {
             rules::NOP.check(sqe)?;
@@ -99,9 +110,57 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
             rules::WRITEV.check(sqe)?;
             read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
+        _ => prepare_rare(sqe, files),
+    }
+}
+
+/// As [`prepare`], for operations beside which that call does not count.
+#[cold]
+fn prepare_rare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+    match sqe.opcode {
         abi::OP_FSYNC => {
             rules::FSYNC.check(sqe)?;
-            Fsync::prepare(sqe, files).map(Op::Fsync)
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SYNC_FILE_RANGE => {
+            rules::SYNC_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SENDMSG => {
+            rules::SENDMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECVMSG => {
+            rules::RECVMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_SEND => {
+            rules::SEND.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECV => {
+            rules::RECV.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_FALLOCATE => {
+            rules::FALLOCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FADVISE => {
+            rules::FADVISE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FTRUNCATE => {
+            rules::FTRUNCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_GETDENTS => {
+            rules::GETDENTS.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_COPY_FILE_RANGE => {
+            rules::COPY_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
         }
         abi::OP_CANCEL => {
             rules::CANCEL.check(sqe)?;
@@ -111,14 +170,24 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
     }
 }
 
+/// Why an operation that is not allowed is refused: it is not, or it does not exist.
+#[cold]
+fn refusal(opcode: u8) -> Rejected {
+    if OpSet::all().contains(opcode) {
+        Rejected::by(Field::OPCODE)(EACCES)
+    } else {
+        Field::OPCODE.into()
+    }
+}
+
 /// What is left to do of a request that would block, or whose turn has not come.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
     /// One that has not begun.
     NewTransfer,
-    /// FSYNC.
-    Fsync(Fsync),
+    /// FSYNC and others.
+    FileCall(FileCall),
     /// CANCEL.
     Cancel(Cancel),
     /// Nothing: this is the result.
@@ -160,8 +229,8 @@ impl Op<'_> {
         match self {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
-            Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
-            Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
+            Op::FileCall(call) if call.is_quick() => Blocking::FileCall(call).run(slot),
+            Op::FileCall(call) => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }
@@ -175,8 +244,10 @@ impl Op<'_> {
         match self {
             Op::Nop => (Blocking::Nothing(0), 0),
             Op::Transfer(transfer) => (Blocking::NewTransfer, async_io::keep(slot, transfer)),
-            Op::Fsync(Some(fsync)) => (Blocking::Fsync(fsync), 0),
-            Op::Fsync(None) => (Blocking::Nothing(EINVAL.to_errno() as isize), 0),
+            Op::FileCall(call) => {
+                let least = call.least();
+                (Blocking::FileCall(call), least)
+            }
             Op::Cancel(cancel) => (Blocking::Cancel(cancel), 0),
         }
     }
@@ -192,7 +263,7 @@ impl Blocking {
     /// The file that is held, if `slot` does not.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
-            Blocking::Fsync(fsync) => Some(fsync.file_id()),
+            Blocking::FileCall(call) => Some(call.file_id()),
             Blocking::Transfer
             | Blocking::NewTransfer
             | Blocking::Cancel(_)
@@ -211,7 +282,7 @@ impl Blocking {
         match self {
             Blocking::Transfer => retry(slot),
             Blocking::NewTransfer => async_io::begin(slot).into(),
-            Blocking::Fsync(fsync) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+            Blocking::FileCall(call) => Op::FileCall(call).issue(slot),
             Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
             Blocking::Nothing(result) => Issued::Done(slot, result),
         }
@@ -224,9 +295,9 @@ impl Blocking {
             Blocking::NewTransfer => async_io::begin_patiently(slot).into(),
             Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
             Blocking::Nothing(result) => Issued::Done(slot, result),
-            Blocking::Fsync(fsync) => match fsync.run() {
+            Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),
-                None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+                None => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             },
         }
     }

@@ -7,9 +7,14 @@
 
 use crate::{
     abi,
-    abstractions::user_struct::UserStruct,
+    abstractions::{
+        eventfd::EventFd,
+        rlimit,
+        user_struct::UserStruct, //
+    },
     context::Context,
-    files::Change, //
+    files::Change,
+    ring::notice::Interest, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
@@ -91,14 +96,10 @@ fn dispatch(context: &Context, args: &mut abi::Register) -> Result<isize, Refuse
         abi::UPDATE_FILES => files(context, args, |changes, first| {
             context.update_files(first, changes)
         }),
-        abi::UNREGISTER_FILES => {
-            if args.addr != 0 || args.nr != 0 {
-                let field = if args.addr != 0 { ADDR } else { NR };
-                return Err(Refused::by(field)(EINVAL));
-            }
-            context.unregister_files()?;
-            Ok(0)
-        }
+        abi::UNREGISTER_FILES => without_argument(args, || context.unregister_files()),
+        abi::REGISTER_EVENTFD => eventfd(context, args, Interest::All),
+        abi::REGISTER_EVENTFD_ASYNC => eventfd(context, args, Interest::Later),
+        abi::UNREGISTER_EVENTFD => without_argument(args, || context.unregister_eventfd()),
         _ => Err(Refused::by(OPCODE)(EINVAL)),
     }
 }
@@ -127,6 +128,31 @@ fn quiesce(context: &Context, args: &abi::Register) -> Result<isize, Refused> {
     Ok(0)
 }
 
+/// Calls `act`, for an opcode that takes nothing.
+fn without_argument(args: &abi::Register, act: impl FnOnce() -> Result) -> Result<isize, Refused> {
+    if args.addr != 0 {
+        return Err(Refused::by(ADDR)(EINVAL));
+    }
+    if args.nr != 0 {
+        return Err(Refused::by(NR)(EINVAL));
+    }
+    act()?;
+    Ok(0)
+}
+
+/// Registers an eventfd.
+fn eventfd(context: &Context, args: &abi::Register, interest: Interest) -> Result<isize, Refused> {
+    if args.nr != 1 {
+        return Err(Refused::by(NR)(EINVAL));
+    }
+    let fd = at_addr::<i32>(args)?.read().map_err(Refused::by(ADDR))?;
+    // The descriptor is looked up in the table of the caller.
+    context.check_owner()?;
+    let eventfd = EventFd::get(fd).map_err(Refused::by(ADDR))?;
+    context.register_eventfd(eventfd, interest)?;
+    Ok(0)
+}
+
 /// Registers or updates files, by `act`.
 fn files(
     context: &Context,
@@ -142,6 +168,9 @@ fn files(
     if args.nr == 0 || args.nr > abi::MAX_FILES {
         return Err(Refused::by(NR)(EINVAL));
     }
+    if is_new && u64::from(args.nr) > rlimit::open_files() {
+        return Err(Refused::by(NR)(EMFILE));
+    }
     // Descriptors are looked up in the table of the caller.
     context.check_owner()?;
     let list = FileList {
@@ -153,7 +182,10 @@ fn files(
         args.error_index = index;
         Refused::by(ADDR)(error)
     })?;
-    act(changes, resources.first as usize)?;
+    act(changes, resources.first as usize).map_err(|error| match error {
+        EINVAL => Refused::by(NR)(error),
+        _ => error.into(),
+    })?;
     Ok(0)
 }
 

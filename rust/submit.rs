@@ -28,6 +28,7 @@ use crate::{
     files::FileTable,
     op::{
         self,
+        allowed::OpSet,
         rules,
         Issued,
         Rejected, //
@@ -93,6 +94,7 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
+    ops: OpSet,
     /// Slots fetched from the pool for this round that are not used.
     spare: Spare<Requests>,
     finished: Finished,
@@ -125,11 +127,12 @@ struct Round {
 }
 
 impl Submitter {
-    /// A submitter that takes from `queue`.
-    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject) -> Self {
+    /// A submitter that takes from `queue`, and may do `ops`.
+    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject, ops: OpSet) -> Self {
         Self {
             queue,
             on_reject,
+            ops,
             spare: Spare::new(),
             finished: Finished {
                 cqes: [abi::Cqe::default(); ROUND as usize],
@@ -241,12 +244,12 @@ impl Submitter {
         workers: &Workers,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        if rules::is_bare_nop(sqe) && self.always == 0 {
+        if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) && self.always == 0 {
             self.finished
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let prepared = op::prepare(sqe, &self.files);
+        let prepared = op::prepare(sqe, &self.ops, &self.files);
         if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
             let Some(mut slot) = self.spare.take() else {
                 return Ok(());
@@ -329,6 +332,6 @@ impl Submitter {
         self.finished.count = 0;
         completion::skip(&mut inside, core::mem::take(&mut self.skipped));
         inside.put_all(&mut self.spare);
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 }

@@ -21,7 +21,7 @@ use kernel::{
     },
 };
 
-/// A `struct mutex` that is only ever taken with `mutex_lock_interruptible`.
+/// A `struct mutex` that is only ever taken with `mutex_lock_interruptible` and `mutex_trylock`.
 ///
 /// # Invariants
 ///
@@ -56,7 +56,21 @@ impl<T> InterruptibleMutex<T> {
         if unsafe { helpers::io_ring_mutex_lock_interruptible(self.raw.get()) } != 0 {
             return Err(EINTR);
         }
+        // INVARIANT: Just taken.
         Ok(Guard {
+            mutex: self,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Takes the mutex, unless somebody has it. Process context.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        // SAFETY: The mutex is initialised by the type invariants.
+        if unsafe { !helpers::io_ring_mutex_trylock(self.raw.get()) } {
+            return None;
+        }
+        // INVARIANT: Just taken.
+        Some(Guard {
             mutex: self,
             _not_send: NotThreadSafe,
         })

@@ -4,12 +4,33 @@
 
 #![forbid(unsafe_code)]
 
-use super::Context;
+use super::{
+    Context,
+    Submitting, //
+};
 use crate::{
-    files::Change,
+    abstractions::{
+        eventfd::EventFd,
+        mutex::Guard, //
+    },
+    files::{
+        Change,
+        FileTable, //
+    },
+    ring::notice::{
+        Interest,
+        Notice, //
+    },
+    submit::Submitter,
     tags::TagNotes, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Full,
+        barrier::smp_mb, //
+    },
+};
 
 impl Context {
     /// Whether the caller may register.
@@ -46,8 +67,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `EPERM`, `EINTR`, `EINVAL` (there are not so many), `EBUSY` (no slots for the completions of
-    /// tags), `ENOMEM`.
+    /// `EPERM`, `EINTR`, `ENXIO` (there is no table), `EINVAL` (there are not so many), `EBUSY` (no
+    /// slots for the completions of tags), `ENOMEM`.
     pub(crate) fn update_files(&self, first: usize, changes: KVVec<Change>) -> Result {
         self.act(|submitter, _| {
             let count = submitter.files.tags_of(first, &changes)?;
@@ -67,21 +88,87 @@ impl Context {
     /// `ENOMEM`.
     pub(crate) fn unregister_files(&self) -> Result {
         self.act(|submitter, _| {
-            if submitter.files.len() == 0 {
-                return Err(ENXIO);
-            }
-            let mut notes = TagNotes::reserve(&self.pool, submitter.files.tags())?;
+            let count = submitter.files.tags()?;
+            let mut notes = TagNotes::reserve(&self.pool, count)?;
             submitter.files.clear(|retired| notes.retire(retired));
             Ok(())
         })
     }
 
-    /// Lets go of the registered files: their process has left. Process context; sleeps.
-    pub(super) fn forget_files(&self) {
-        // A signal may only keep this from waiting for another thread, which is leaving as well; then
-        // the end of the ring does it, or the next process.
-        if let Ok(mut submitting) = self.submitting.lock() {
-            submitting.submitter.files.forget();
+    /// Has `eventfd` told of completions. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `EBUSY` (there is one).
+    pub(crate) fn register_eventfd(&self, eventfd: EventFd, interest: Interest) -> Result {
+        self.act(|_, _| {
+            let switch = self.mem.word(self.layout.cq_off.flags)?;
+            let notice = Notice {
+                eventfd,
+                interest,
+                switch,
+            };
+            let told = self.pool.lock().state.tell(notice);
+            told.map_err(|_| EBUSY)
+        })
+    }
+
+    /// Has no eventfd told any more. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `ENXIO` (there is none).
+    pub(crate) fn unregister_eventfd(&self) -> Result {
+        self.act(|_, _| self.forget_eventfd().ok_or(ENXIO))
+    }
+
+    fn forget_eventfd(&self) -> Option<()> {
+        let notice = self.pool.lock().state.notices.take();
+        notice.map(drop)
+    }
+
+    /// Lets go of what is registered if its process has left. Process context; does not wait: whoever
+    /// has the mutex instead is not of that process, or comes to its end as well, and does this
+    /// afterwards. At least one of the two sees the other:
+    ///
+    /// ```text
+    /// who leaves   owner_epoch.add; full barrier; try to take the mutex
+    /// who acted    give the mutex back; full barrier; owner_epoch: gone? try to take the mutex
+    /// ```
+    pub(super) fn forget_if_left(&self) {
+        // Pairs with itself.
+        smp_mb(Full);
+        if !self.is_left() {
+            return;
         }
+        let submitting = self.submitting.try_lock();
+        // The next process comes with the mutex held.
+        if let Some(submitting) = submitting.filter(|_| self.is_left()) {
+            self.forget(submitting);
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.pool.shared().completion.is_owner_gone()
+    }
+
+    /// Lets go of what is registered. For a ring that nobody acts on any more.
+    pub(super) fn forget_registered(&self) {
+        if let Some(submitting) = self.submitting.try_lock() {
+            self.forget(submitting);
+        }
+    }
+
+    fn forget(&self, mut submitting: Guard<'_, Submitting>) {
+        let files = self.take_registered(&mut submitting.submitter);
+        drop(submitting);
+        // Only now: closing files takes locks.
+        drop(files);
+    }
+
+    /// Takes away what the process before has registered.
+    pub(super) fn take_registered(&self, submitter: &mut Submitter) -> FileTable {
+        self.forget_eventfd();
+        core::mem::replace(&mut submitter.files, FileTable::new())
     }
 }

@@ -151,7 +151,7 @@ impl Submitter {
         let mut inside = pool.lock();
         completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
         self.finished.count = 0;
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 
     /// Starts the first of a chain, and goes on with the next ones as long as that is possible here.

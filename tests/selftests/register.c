@@ -51,7 +51,9 @@ TEST_F(reg, accepts_what_is_right)
 
 static bool is_known(__u32 opcode)
 {
-	return opcode == IO_RING_UNREGISTER_FILES || opcode == IO_RING_REGISTER_FILES ||
+	return opcode == IO_RING_REGISTER_EVENTFD || opcode == IO_RING_UNREGISTER_EVENTFD ||
+	       opcode == IO_RING_REGISTER_EVENTFD_ASYNC || opcode == IO_RING_UNREGISTER_FILES ||
+	       opcode == IO_RING_REGISTER_FILES ||
 	       opcode == IO_RING_UPDATE_FILES || opcode == IO_RING_REGISTER_QUIESCE;
 }
 

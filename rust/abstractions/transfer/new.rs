@@ -14,7 +14,8 @@ use super::{
     Priority,
     Transfer,
     Unfit,
-    UserBuffers, //
+    UserBuffers,
+    Via, //
 };
 use crate::abstractions::{
     helpers,
@@ -111,12 +112,16 @@ impl<'a> NewTransfer<'a> {
         }
 
         // Old interfaces may look at descriptors, which worker threads have none of.
-        let table = (!is(tells) && nonblocking == Nonblocking::Never).then(SharedTable::current);
+        let via = if !is(tells) && nonblocking == Nonblocking::Never {
+            Via::WithTable(SharedTable::current())
+        } else {
+            Via::File
+        };
 
         let transfer = Transfer {
             file,
             modes,
-            table,
+            via,
             start,
             flags,
             rwf,
@@ -127,6 +132,11 @@ impl<'a> NewTransfer<'a> {
             buffers,
         };
         Ok(Self(transfer, PhantomData))
+    }
+
+    /// A transfer whose file is lent for `'a` at least.
+    pub(super) fn from_inner(transfer: Transfer) -> Self {
+        Self(transfer, PhantomData)
     }
 
     /// The transfer, whose file may only be lent.
