@@ -12,8 +12,11 @@
 
 #[path = "abi/calls.rs"]
 mod calls;
+#[path = "abi/sqe_flags.rs"]
+mod sqe_flags;
 
 pub use calls::*;
+pub use sqe_flags::*;
 
 use zerocopy_derive::{
     FromBytes,
@@ -83,19 +86,6 @@ pub struct Sqe {
     /// Must be 0.
     pub resv: u64,
 }
-
-/// [`Sqe::flags`]: [`Sqe::fd`] is the number of a registered file.
-pub const SQE_FIXED_FILE: u8 = 1 << 0;
-/// [`Sqe::flags`]: the next entry waits for this one, and is cancelled if it fails.
-pub const SQE_LINK: u8 = 1 << 2;
-/// [`Sqe::flags`]: the next entry waits for this one.
-pub const SQE_HARDLINK: u8 = 1 << 3;
-/// [`Sqe::flags`]: a worker does it.
-pub const SQE_FORCE_ASYNC: u8 = 1 << 4;
-/// [`Sqe::flags`]: there is no completion if it succeeds.
-pub const SQE_CQE_SKIP_SUCCESS: u8 = 1 << 6;
-/// Those flags that say when a request starts and what its end means; all operations accept them.
-pub const SQE_IN_TURN: u8 = SQE_LINK | SQE_HARDLINK | SQE_FORCE_ASYNC | SQE_CQE_SKIP_SUCCESS;
 
 /// Number of 64-bit words in a submission queue entry.
 pub const SQE_WORDS: usize = 8;

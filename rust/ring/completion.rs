@@ -8,6 +8,10 @@
 
 #![forbid(unsafe_code)]
 
+mod counts;
+
+pub(crate) use counts::skip;
+
 use crate::{
     abi,
     abstractions::{
@@ -181,26 +185,6 @@ impl<D: Completing> CompletionQueue<D> {
     /// Has somebody told of completions from now on, unless somebody is already.
     pub(crate) fn tell(&mut self, notice: Notice) -> Result<(), Notice> {
         self.notices.set(notice, self.tail)
-    }
-
-    /// How many completions wait for room.
-    pub(crate) fn parked(&self) -> u32 {
-        self.parked_now
-    }
-
-    /// How many completions had to wait for room so far.
-    pub(crate) fn overflow(&self) -> u32 {
-        self.overflow
-    }
-
-    /// How many completions the program has been given so far.
-    pub(crate) fn posted(&self) -> u64 {
-        self.posted
-    }
-
-    /// How many requests have ended without a completion so far.
-    pub(crate) fn skipped(&self) -> u64 {
-        self.skipped
     }
 }
 
@@ -409,11 +393,6 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     } else {
         inside.state.park(slot);
     }
-}
-
-/// Notes that `count` requests have ended that want no completion.
-pub(crate) fn skip<D: Completing>(inside: &mut Inside<D>, count: u64) {
-    inside.state.skipped = inside.state.skipped.wrapping_add(count);
 }
 
 /// Adds the completions of requests that have finished without a slot of their own; those that have to

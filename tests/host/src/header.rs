@@ -18,6 +18,7 @@ const HEADER: &str = include_str!("../../../include/uapi/linux/io_ring.h");
 const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
     include_str!("../../../rust/abi/calls.rs"),
+    include_str!("../../../rust/abi/sqe_flags.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
