@@ -64,11 +64,11 @@ TEST_F(chain, starts_the_next_when_one_has_ended)
 		ASSERT_EQ(0, ring_ready(&self->ring));
 		EXPECT_EQ(2 - i, fdinfo_value(self->ring.fd, "in_line"));
 		ASSERT_EQ(1, write(self->pipe[1], "ab" + i, 1));
-		ASSERT_TRUE(await_completions(&self->ring, 1, SOON));
+		ASSERT_TRUE(await_completions(&self->ring, 1, 10 * SOON));
 		EXPECT_CQE_RES(i, 1);
 		EXPECT_EQ("ab"[i], self->byte);
 	}
-	ASSERT_TRUE(await_completions(&self->ring, 1, SOON));
+	ASSERT_TRUE(await_completions(&self->ring, 1, 10 * SOON));
 	EXPECT_CQE(2, 0, CQE_VIA(IO_RING_PATH_WORKER));
 	EXPECT_EQ(0, fdinfo_value(self->ring.fd, "in_line"));
 }
@@ -197,7 +197,7 @@ TEST_F(chain, ends_with_what_enter_takes)
 	EXPECT_CQE(2, 0, CQE_VIA(IO_RING_PATH_INLINE));
 	for (unsigned int i = 0; i < 2; i++) {
 		ASSERT_EQ(1, write(self->pipe[1], "a", 1));
-		ASSERT_TRUE(await_completions(&self->ring, 1, SOON));
+		ASSERT_TRUE(await_completions(&self->ring, 1, 10 * SOON));
 		EXPECT_CQE_RES(i, 1);
 	}
 }

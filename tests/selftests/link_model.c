@@ -12,8 +12,8 @@
 #include "ring.h"
 
 #define BATCH 64
-#define ROUNDS 200
-#define LIMIT_S 90
+#define ROUNDS 100
+#define LIMIT_S 300
 #define RANDOM_SEED 1
 #define FILE_SIZE 8
 

@@ -23,11 +23,12 @@ const ABI: &str = concat!(
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 5] = [
+const RUST_ONLY: [&str; 6] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
     "SETUP_FLAGS",
+    "SQE_IN_TURN",
     "SQE_WORDS",
 ];
 
