@@ -5,11 +5,10 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "chain.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "slow_disk.h"

@@ -3,17 +3,15 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "chain.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 
 #define BATCH 64
 #define ROUNDS 100
-#define LIMIT_S 300
 #define RANDOM_SEED 1
 #define FILE_SIZE 8
 
@@ -176,7 +174,7 @@ static void check(struct __test_metadata *_metadata, const struct ring *ring,
 		EXPECT_EQ(!entries[i].is_silent, entries[i].has_completed);
 }
 
-TEST_F_TIMEOUT(batch, goes_as_the_model_says, LIMIT_S)
+TEST_F(batch, goes_as_the_model_says)
 {
 	struct entry entries[BATCH];
 	unsigned int silent = 0;
