@@ -220,16 +220,28 @@ fn refusal(opcode: u8) -> Rejected {
     }
 }
 
-/// What is left to do of a request that would block, or what it waits for.
+/// What is left to do of a request that would block, or whose turn has not come, or what it waits for.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
+    /// One that has not begun.
+    NewTransfer,
     /// FSYNC and others.
     FileCall(FileCall),
-    /// POLL_ADD.
+    /// A POLL_ADD that has not begun.
+    NewPoll(Poll),
+    /// One that waits.
     Poll(Poll),
-    /// TIMEOUT.
+    /// A TIMEOUT that has not begun.
+    NewTimeout(Timeout),
+    /// One that waits.
     Timeout(Timeout),
+    /// CANCEL.
+    Cancel(Cancel),
+    /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
+    Update(Update),
+    /// Nothing: this is the result.
+    Nothing(isize),
 }
 
 /// What became of a request that was issued.
@@ -283,6 +295,37 @@ impl Op<'_> {
     }
 }
 
+impl Op<'_> {
+    /// What is to be done when its turn comes, and the least result that will be a success. Process
+    /// context.
+    #[cold]
+    pub(crate) fn keep<D: IoDomain>(self, slot: &mut Slot<D>) -> (Blocking, isize) {
+        match self {
+            Op::Nop => (Blocking::Nothing(0), 0),
+            Op::Transfer(transfer) => {
+                let least = async_io::keep(slot, transfer);
+                (Blocking::NewTransfer, as_result(least))
+            }
+            Op::FileCall(call) => {
+                let least = as_result(call.least());
+                (Blocking::FileCall(call), least)
+            }
+            Op::Cancel(cancel) => (Blocking::Cancel(cancel), 0),
+            Op::Poll(poll) => (Blocking::NewPoll(poll), 0),
+            Op::Timeout(timeout) => {
+                let least = timeout.least();
+                (Blocking::NewTimeout(timeout), least)
+            }
+            Op::Update(update) => (Blocking::Update(update), 0),
+        }
+    }
+}
+
+/// A number of bytes as a result.
+fn as_result(bytes: usize) -> isize {
+    isize::try_from(bytes).unwrap_or(isize::MAX)
+}
+
 /// Goes on with a transfer in `slot` whose file is ready, without blocking. Process context, in the
 /// process of the ring.
 pub(crate) fn retry<D: IoDomain>(slot: Slot<D>) -> Issued<D> {
@@ -293,9 +336,36 @@ impl Blocking {
     /// The file that is held, if `slot` does not.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
-            Blocking::Transfer | Blocking::Timeout(_) => None,
             Blocking::FileCall(call) => Some(call.file_id()),
-            Blocking::Poll(poll) => Some(poll.file_id()),
+            Blocking::NewPoll(poll) | Blocking::Poll(poll) => Some(poll.file_id()),
+            Blocking::Transfer
+            | Blocking::NewTransfer
+            | Blocking::NewTimeout(_)
+            | Blocking::Timeout(_)
+            | Blocking::Cancel(_)
+            | Blocking::Update(_)
+            | Blocking::Nothing(_) => None,
+        }
+    }
+
+    /// Whether it ends as soon as it is started, and nothing else happens.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Blocking::Nothing(_))
+    }
+
+    /// Whether it has waited for its file or its time.
+    pub(crate) fn has_waited(&self) -> bool {
+        matches!(self, Blocking::Poll(_) | Blocking::Timeout(_))
+    }
+
+    /// Starts it, in `slot`, without blocking: its turn has come. Process context, in the process of
+    /// the ring.
+    pub(crate) fn start<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
+        match self {
+            Blocking::Transfer => retry(slot),
+            Blocking::NewTransfer => async_io::begin(slot).into(),
+            Blocking::FileCall(call) => Op::FileCall(call).issue(slot),
+            other => other.run(slot),
         }
     }
 
@@ -303,8 +373,14 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
-            Blocking::Poll(poll) => Issued::Poll(slot, poll),
-            Blocking::Timeout(timeout) => Issued::Timeout(slot, timeout),
+            Blocking::NewTransfer => async_io::begin_patiently(slot).into(),
+            Blocking::NewPoll(poll) | Blocking::Poll(poll) => Issued::Poll(slot, poll),
+            Blocking::NewTimeout(timeout) | Blocking::Timeout(timeout) => {
+                Issued::Timeout(slot, timeout)
+            }
+            Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Blocking::Update(update) => Issued::Update(slot, update),
+            Blocking::Nothing(result) => Issued::Done(slot, result),
             Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),
                 None => Issued::WouldBlock(slot, Blocking::FileCall(call)),

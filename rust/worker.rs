@@ -80,6 +80,7 @@ use crate::{
         Request,
         Requests, //
     },
+    turns::Turns,
     users::User, //
 };
 use kernel::{
@@ -159,6 +160,12 @@ impl Workers {
         self.opening
     }
 
+    /// Those whose turn has not come.
+    #[inline]
+    pub(crate) fn turns(&self) -> &Turns<Requests> {
+        &self.away.turns
+    }
+
     /// For whom the threads count.
     pub(crate) fn user(&self) -> &User {
         &self.user
@@ -232,11 +239,19 @@ impl Workers {
         blocked < self.limit && (is_one_left || !self.is_watching() || self.is_short.load(Relaxed))
     }
 
-    /// Whether requests wait for something that a thread has to see to when it comes. Any context.
+    /// Whether there are requests that may need a thread at any time. Any context.
     fn is_watching(&self) -> bool {
-        let watch = &self.away.watch;
-        // In this order: those that are armed get ready.
-        self.away.timers.attended() != 0 || watch.armed() != 0 || watch.ready() != 0
+        let (turns, watch) = (&self.away.turns, &self.away.watch);
+        // In this order: from each they go to the next.
+        turns.waiting() != 0
+            || self.away.timers.attended() != 0
+            || watch.armed() != 0
+            || watch.ready() != 0
+    }
+
+    /// Whether something waits for a thread that may block. A hint without the mutex.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.due.load(Relaxed) != 0
     }
 
     /// Whether there is something for an idle thread. Any context.
@@ -334,16 +349,23 @@ impl Workers {
         reason: Error,
     ) -> (usize, usize) {
         let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
-        let mut watched = self.away.watch.take_matching(what.all, &matches);
-        if what.all || watched.is_empty() {
+        // First: from here they go to those that are ready.
+        let turns = &self.away.turns;
+        let in_line = turns.take_matching(what.all, &matches, request::go_on);
+        let mut watched = Chain::new();
+        if what.all || in_line.matched == 0 {
+            watched = self.away.watch.take_matching(what.all, &matches);
+        }
+        if what.all || (in_line.matched == 0 && watched.is_empty()) {
             watched.append(self.away.timers.take_matching(what.all, &matches));
         }
-        let queued = if what.all || watched.is_empty() {
+        let queued = if what.all || (in_line.matched == 0 && watched.is_empty()) {
             crew.backlog.take_matching(what)
         } else {
             Chain::new()
         };
-        let interrupted = if what.all || (watched.is_empty() && queued.is_empty()) {
+        let is_found = in_line.matched != 0 || !watched.is_empty() || !queued.is_empty();
+        let interrupted = if what.all || !is_found {
             crew.interrupt(what)
         } else {
             0
@@ -352,11 +374,11 @@ impl Workers {
         drop(crew);
         // The fewer wait for readiness, the more may block.
         self.away.watch.attendants.wake(News::Readable);
-        let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
-            queued,
-            reason,
-            Path::Worker,
-        ));
+        // Those in line last: what they wait for may be among the others.
+        let mut cancelled = in_line.matched;
+        cancelled = cancelled.wrapping_add(cancel_all(watched, reason, Path::Polled));
+        cancelled = cancelled.wrapping_add(cancel_all(queued, reason, Path::Worker));
+        cancel_all(in_line.slots, reason, Path::Worker);
         (cancelled, interrupted)
     }
 

@@ -18,6 +18,7 @@ impl Context {
         let inside = self.pool.lock();
         let posted = inside.state.posted();
         let answered = inside.state.answered();
+        let skipped = inside.state.skipped();
         let overflow = inside.state.overflow();
         let parked = inside.state.parked();
         drop(inside);
@@ -27,7 +28,8 @@ impl Context {
         // below 0.
         let in_flight = submitted
             .saturating_sub(u64::from(dropped))
-            .saturating_sub(answered);
+            .saturating_sub(answered)
+            .saturating_sub(skipped);
 
         let (workers, user_workers) = self
             .binding
@@ -46,6 +48,7 @@ impl Context {
         seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
         seq_number::put_line(out, c"io_ring-submitted:\t", submitted);
         seq_number::put_line(out, c"io_ring-completed:\t", posted);
+        seq_number::put_line(out, c"io_ring-skipped:\t", skipped);
         seq_number::put_line(out, c"io_ring-in_flight:\t", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
@@ -53,6 +56,8 @@ impl Context {
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
         let timers = self.pool.shared().away.timers.armed();
         seq_print!(out, "io_ring-timers:\t{}\n", timers);
+        let in_line = self.pool.shared().away.turns.waiting();
+        seq_print!(out, "io_ring-in_line:\t{}\n", in_line);
         seq_print!(out, "io_ring-workers:\t{}\n", workers);
         let max_workers = self.binding.max_workers();
         seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);

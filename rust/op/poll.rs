@@ -37,6 +37,9 @@ impl Poll {
             return Err(Field::LEN.into());
         }
         let is_multi = sqe.len & abi::POLL_ADD_MULTI != 0;
+        if is_multi && sqe.flags & abi::SQE_CQE_SKIP_SUCCESS != 0 {
+            return Err(Field::FLAGS.into());
+        }
         let events = events(sqe.op_flags, is_multi)?;
         let file = files.file_of(sqe).map_err(Rejected::by(Field::FD))?.keep();
         if file.is_ring() {

@@ -38,6 +38,8 @@ pub(crate) struct Timeout {
     clock: Clock,
     when: When,
     until: Until,
+    /// Whether it is no failure that its time comes.
+    may_be_late: bool,
 }
 
 impl Timeout {
@@ -51,6 +53,9 @@ impl Timeout {
             (true, true) => return Err(Field::OP_FLAGS.into()),
         };
         let recurs = has(abi::TIMEOUT_MULTISHOT);
+        if recurs && sqe.flags & abi::SQE_CQE_SKIP_SUCCESS != 0 {
+            return Err(Field::FLAGS.into());
+        }
         if recurs && has(abi::TIMEOUT_ABS) {
             return Err(Field::OP_FLAGS.into());
         }
@@ -67,7 +72,21 @@ impl Timeout {
         if recurs && matches!(when, When::After(0)) {
             return Err(Field::ADDR.into());
         }
-        Ok(Self { clock, when, until })
+        Ok(Self {
+            clock,
+            when,
+            until,
+            may_be_late: has(abi::TIMEOUT_ETIME_SUCCESS),
+        })
+    }
+
+    /// The result that is a success, beside those that are not below 0.
+    pub(crate) fn least(&self) -> isize {
+        if self.may_be_late {
+            ETIME.to_errno() as isize
+        } else {
+            0
+        }
     }
 
     /// What its timer is to be set to.

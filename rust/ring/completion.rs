@@ -8,9 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+mod counts;
 mod more;
 mod observers;
 
+pub(crate) use counts::skip;
 pub(crate) use more::post_more;
 pub(crate) use observers::{
     count,
@@ -100,6 +102,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     posted: u64,
     /// How many of them were not the last of their request.
     more: u64,
+    skipped: u64,
     /// How many completions [`CompletionQueue::came`] leaves out.
     left_out: u64,
     observers: Observers,
@@ -127,6 +130,7 @@ impl<D: Completing> CompletionQueue<D> {
             overflow: 0,
             posted: 0,
             more: 0,
+            skipped: 0,
             left_out: 0,
             observers: Observers::NONE,
             notices: Notices::new(),
@@ -192,21 +196,6 @@ impl<D: Completing> CompletionQueue<D> {
     /// Has somebody told of completions from now on, unless somebody is already.
     pub(crate) fn tell(&mut self, notice: Notice) -> Result<(), Notice> {
         self.notices.set(notice, self.tail)
-    }
-
-    /// How many completions wait for room.
-    pub(crate) fn parked(&self) -> u32 {
-        self.parked_now
-    }
-
-    /// How many completions had to wait for room so far.
-    pub(crate) fn overflow(&self) -> u32 {
-        self.overflow
-    }
-
-    /// How many completions the program has been given so far.
-    pub(crate) fn posted(&self) -> u64 {
-        self.posted
     }
 }
 

@@ -10,7 +10,10 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    crew::Crew,
+    crew::{
+        Crew,
+        End, //
+    },
     Workers, //
 };
 use crate::{
@@ -110,6 +113,13 @@ pub(super) fn go_on(slot: Slot<Requests>, mut timeout: Timeout) -> Begun {
     }
 }
 
+/// A TIMEOUT counts completions from now on, if it does; answers which one it waits for.
+fn begin_count(slot: &Slot<Requests>, timeout: &mut Timeout) -> Option<u64> {
+    let number = request::count(slot).wrapping_add(timeout.count()?);
+    timeout.count_to(number);
+    Some(number)
+}
+
 impl Workers {
     /// Lets a POLL_ADD wait. Gives it back with its result if it has finished.
     ///
@@ -118,9 +128,8 @@ impl Workers {
         &self,
         slot: Slot<Requests>,
         poll: Poll,
-        path: Path,
     ) -> Option<(Slot<Requests>, isize)> {
-        self.begin(ask(slot, poll, path))
+        self.begin(ask(slot, poll, Path::Inline))
     }
 
     /// Lets a TIMEOUT wait. Gives it back with its result if it has finished.
@@ -135,16 +144,46 @@ impl Workers {
         if timeout.period().is_some() {
             return self.begin(recur(slot, timeout, Time::At(clock, when)));
         }
-        let count = timeout.count();
-        let number = count.map(|count| request::count(&slot).wrapping_add(count));
-        if let Some(number) = number {
-            timeout.count_to(number);
+        let number = begin_count(&slot, &mut timeout);
+        let ended = self.set_timer(&self.crew.lock(), slot, timeout);
+        self.await_count(number);
+        ended
+    }
+
+    /// A thread's TIMEOUT begins to wait, or has finished.
+    pub(super) fn begin_time(
+        &self,
+        me: &WorkerThread<Self>,
+        slot: Slot<Requests>,
+        mut timeout: Timeout,
+    ) {
+        let (clock, when) = timeout.time();
+        if timeout.period().is_some() {
+            return self.wait_on(me, recur(slot, timeout, Time::At(clock, when)));
         }
-        let armed = self.set_timer(&self.crew.lock(), slot, timeout);
-        if armed.is_none() && number.is_some_and(|number| self.away.tally.want(number)) {
+        let number = begin_count(&slot, &mut timeout);
+        let mut crew = self.crew.lock();
+        let end = crew.end(me.number);
+        self.note(&crew);
+        // Before the mutex is let go of: who cancels has to find it in one place or the other.
+        let ended = match end {
+            End::Free => self.set_timer(&crew, slot, timeout),
+            End::Cancelled => Some((slot, ECANCELED.to_errno() as isize)),
+        };
+        drop(crew);
+        self.await_count(number);
+        if let Some((slot, result)) = ended {
+            request::complete(slot, result, Path::Worker);
+        }
+        // From now on, one thread keeps out of what may block.
+        Self::see_to_it(me.work());
+    }
+
+    /// Has a thread look for those that wait until `number` completions have come, if they have.
+    fn await_count(&self, number: Option<u64>) {
+        if number.is_some_and(|number| self.away.tally.want(number)) {
             self.away.watch.attendants.wake(News::Readable);
         }
-        armed
     }
 
     fn begin(&self, begun: Begun) -> Option<(Slot<Requests>, isize)> {
@@ -229,13 +268,15 @@ impl Workers {
         let Some(mut slot) = self.away.watch.take_matching(false, &matches).pop() else {
             return Err(Self::why_not(&crew, &meant));
         };
-        drop(crew);
         slot.request.cqe.user_data = changes.new_user_data();
-        if let Some(Blocking::Poll(mut poll)) = slot.request.blocking.take() {
-            changes.make(&mut poll);
-            if let Some((slot, result)) = self.wait_for_events(slot, poll, Path::Inline) {
-                request::complete(slot, result, Path::Inline);
-            }
+        if let Some(Blocking::NewPoll(poll) | Blocking::Poll(poll)) = &mut slot.request.blocking {
+            changes.make(poll);
+        }
+        // A thread asks the file. Before the mutex is let go of: who cancels has to find it.
+        let unwanted = self.away.watch.add_ready(slot);
+        drop(crew);
+        if let Err(slot) = unwanted {
+            request::cancel(slot, ECANCELED, Path::Polled);
         }
         Ok(())
     }

@@ -71,18 +71,21 @@ impl Workers {
 
     /// Does what a thread has taken, as far as it goes.
     fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
-        let path = if may_block {
+        let blocking = slot.request.blocking.take();
+        let path = if may_block || blocking.as_ref().is_some_and(|this| !this.has_waited()) {
             Path::Worker
         } else {
             Path::Polled
         };
-        let mut issued = match slot.request.blocking.take() {
-            Some(Blocking::Poll(poll)) => Issued::Poll(slot, poll),
-            Some(Blocking::Timeout(timeout)) if !may_block => {
+        let mut issued = match blocking {
+            // That is what it ends with.
+            _ if slot.request.turn.is_doomed() => Issued::Done(slot, ECANCELED.to_errno() as isize),
+            Some(Blocking::Timeout(timeout)) => {
                 return self.wait_on(me, events::go_on(slot, timeout));
             }
             Some(blocking) if may_block => blocking.run(slot),
-            _ => op::retry(slot),
+            Some(blocking) => blocking.start(slot),
+            None => op::retry(slot),
         };
         loop {
             issued = match issued {
@@ -101,7 +104,7 @@ impl Workers {
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
                 },
                 Issued::WouldBlock(slot, blocking) => {
-                    return self.put_back(me, slot, blocking, path)
+                    return self.put_back(me, slot, blocking, may_block)
                 }
                 Issued::Done(slot, result) | Issued::DoneByFile(slot, result) => {
                     let cancelled = self.done(me) == End::Cancelled;
@@ -119,15 +122,18 @@ impl Workers {
                 Issued::Poll(slot, poll) => {
                     return self.wait_on(me, events::ask(slot, poll, path));
                 }
-                Issued::Timeout(slot, timeout) => match self.wait_for_time(slot, timeout) {
-                    Some((slot, result)) => Issued::Done(slot, result),
-                    None => {
-                        self.done(me);
-                        return;
-                    }
-                },
-                // Only a submitter has one.
-                Issued::Cancel(slot, _) | Issued::Update(slot, _) => Issued::Done(slot, 0),
+                Issued::Timeout(slot, timeout) => return self.begin_time(me, slot, timeout),
+                Issued::Cancel(slot, what) => {
+                    // First, so that it does not find itself.
+                    self.done(me);
+                    let (cancelled, interrupted) = self.cancel(&what);
+                    let result = what.result(cancelled, interrupted);
+                    return request::complete(slot, result, path);
+                }
+                Issued::Update(slot, update) => {
+                    self.done(me);
+                    return request::complete(slot, self.update(update), path);
+                }
             };
         }
     }
@@ -149,7 +155,14 @@ impl Workers {
         self.note(&crew);
         if end == End::Free {
             // Before the mutex is let go of: who cancels has to find it in one place or the other.
-            return self.arm(waiting);
+            self.arm(waiting);
+            let is_due = crew.backlog.due() != 0;
+            drop(crew);
+            if is_due {
+                // From now on, one thread keeps out of it.
+                Self::see_to_it(me.work());
+            }
+            return;
         }
         drop(crew);
         request::cancel(waiting.leave(), ECANCELED, Path::Polled);
@@ -162,7 +175,7 @@ impl Workers {
         me: &WorkerThread<Self>,
         mut slot: Slot<Requests>,
         blocking: Blocking,
-        path: Path,
+        may_block: bool,
     ) {
         slot.request.blocking = Some(blocking);
         let mut crew = self.crew.lock();
@@ -170,9 +183,9 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         match cancelled {
-            Err(slot) => request::cancel(slot, ECANCELED, path),
+            Err(slot) => request::cancel(slot, ECANCELED, Path::Worker),
             // A process that is being stopped makes no threads.
-            Ok(()) if path == Path::Worker => (),
+            Ok(()) if may_block => (),
             Ok(()) => Self::see_to_it(me.work()),
         }
     }

@@ -43,6 +43,8 @@ const FIXED_FILE: u8 = 1;
 
 /// `POLLIN` to `POLLMSG`, `POLLRDHUP` and `EPOLLET`.
 const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
+/// What every operation accepts: LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
+const IN_TURN: u8 = 0x5c;
 
 /// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
 const SEND: u32 = 0xc8c5;
@@ -202,8 +204,7 @@ const OPERATIONS: [Operation; 21] = [
 impl Operation {
     fn uses(&self, field: &str) -> bool {
         match field {
-            "opcode" | "user_data" => true,
-            "flags" => self.sqe_flags != 0,
+            "opcode" | "user_data" | "flags" => true,
             field => self.fields.contains(&field),
         }
     }
@@ -214,7 +215,7 @@ impl Operation {
             let stray = bytes[start..end].iter().any(|&byte| byte != 0);
             let flags = u32::from_ne_bytes(bytes[28..32].try_into().expect("four bytes"));
             match name {
-                "flags" => bytes[start] & !self.sqe_flags != 0,
+                "flags" => bytes[start] & !(self.sqe_flags | IN_TURN) != 0,
                 "op_flags" => flags & !self.op_flags != 0,
                 name => stray && !self.uses(name),
             }
@@ -303,7 +304,7 @@ fn query_tells_what_check_accepts() {
             continue;
         };
         assert_eq!(info.flags, abi::OP_SUPPORTED);
-        assert_eq!(info.sqe_flags, operation.sqe_flags);
+        assert_eq!(info.sqe_flags, operation.sqe_flags | IN_TURN);
         assert_eq!(info.op_flags, operation.op_flags);
         for (name, start, end) in FIELDS {
             for byte in start..end {
