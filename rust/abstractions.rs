@@ -16,11 +16,12 @@ pub(crate) mod mutex;
 pub(crate) mod nospec;
 pub(crate) mod owner;
 pub(crate) mod params;
+pub(crate) mod pinned;
 pub(crate) mod plug;
 pub(crate) mod pool;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
-pub(crate) mod shared_file;
+pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
 pub(crate) mod transfer;

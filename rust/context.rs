@@ -21,7 +21,7 @@
 //! A later one may be taken while an earlier one is held, never the other way round.
 
 mod fdinfo;
-mod registered;
+pub(crate) mod registered;
 
 use crate::{
     abi,
@@ -231,7 +231,7 @@ impl Context {
             _ => {
                 let next = self.binding.claim(self.pool.shared())?;
                 if bound.is_some() {
-                    submitter.files.forget();
+                    submitter.forget_registered();
                 }
                 bound.insert(next)
             }
@@ -377,7 +377,7 @@ impl Context {
         let shared = self.pool.shared();
         let leaves = |owner: &Owner| owner.is_current_leaving(table);
         if self.binding.leave_if(shared, leaves) {
-            self.forget_files();
+            self.forget_registered_by(leaves);
         }
     }
 
@@ -385,8 +385,10 @@ impl Context {
     /// those who wait are told: a descriptor that survives the execution of another program is not
     /// closed.
     pub(crate) fn address_space_ends(&self, space: AddressSpace) {
-        self.binding
-            .leave_if(self.pool.shared(), |owner| owner.lives_in(space));
+        let leaves = |owner: &Owner| owner.lives_in(space);
+        if self.binding.leave_if(self.pool.shared(), leaves) {
+            self.forget_buffers_of(leaves);
+        }
     }
 
     /// The last descriptor and the last mapping are gone. Process context; waits for what devices
@@ -396,7 +398,7 @@ impl Context {
         if let Some(workers) = &workers {
             workers.shut_down();
         }
-        this.forget_files();
+        this.forget_registered();
         completion::discard_parked(&this.pool);
         let shared = &this.pool.shared().completion;
         let idle = || shared.is_idle();

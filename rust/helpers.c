@@ -329,6 +329,11 @@ int io_ring_mutex_lock_interruptible(struct mutex *mutex)
 	return mutex_lock_interruptible(mutex);
 }
 
+bool io_ring_mutex_trylock(struct mutex *mutex)
+{
+	return mutex_trylock(mutex);
+}
+
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head)
 {
 	return wq_has_sleeper(head);

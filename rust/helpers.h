@@ -6,12 +6,14 @@
 #ifndef _IO_RING_HELPERS_H
 #define _IO_RING_HELPERS_H
 
+#include <linux/bvec.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/user.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -39,6 +41,8 @@ bool io_ring_file_may_hold_rings(struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
+
+unsigned int io_ring_dma_alignment(const struct file *file);
 
 /* Readiness of files. */
 __poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
@@ -69,6 +73,7 @@ pid_t io_ring_pid_nr(struct pid *pid);
 /* Locks and sleeping. */
 void io_ring_mutex_init(struct mutex *mutex);
 int io_ring_mutex_lock_interruptible(struct mutex *mutex);
+bool io_ring_mutex_trylock(struct mutex *mutex);
 bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
 void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
 bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
@@ -94,6 +99,14 @@ void io_ring_flush_page(struct page *page);
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
+unsigned long io_ring_page_number(const struct page *page);
+bool io_ring_pages_join(const struct page *first, const struct page *second);
+void io_ring_iter_bvec(struct iov_iter *iter, unsigned int direction, const struct bio_vec *bvec,
+		       unsigned long nr, size_t offset, size_t count);
+struct iovec io_ring_iter_iovec(const struct iov_iter *iter, unsigned long index);
+unsigned long io_ring_iter_nr(const struct iov_iter *iter);
+int io_ring_charge_pinned(unsigned long pages, struct user_struct **user);
+void io_ring_uncharge_pinned(struct mm_struct *mm, unsigned long pages, struct user_struct *user);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
 #ifdef __BINDGEN__

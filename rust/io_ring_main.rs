@@ -46,6 +46,7 @@ pub mod abi;
 #[expect(unsafe_code, reason = "wraps the C interface; everything else is safe")]
 pub(crate) mod abstractions;
 pub(crate) mod binding;
+pub(crate) mod buffers;
 pub(crate) mod closer;
 mod context;
 pub(crate) mod control;
@@ -59,6 +60,7 @@ pub(crate) mod op;
 pub(crate) mod query;
 pub(crate) mod register;
 pub(crate) mod request;
+pub(crate) mod resources;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;

@@ -31,6 +31,7 @@ use crate::{
             NewTransfer, //
         },
     },
+    buffers::BufferTable,
     files::FileTable, //
 };
 use cancel::Cancel;
@@ -67,7 +68,7 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV.
+    /// READ, WRITE, READV, WRITEV, and those with registered buffers.
     Transfer(NewTransfer<'a>),
     /// FSYNC; of nothing, if the file cannot be synchronised.
     Fsync(Option<Fsync>),
@@ -77,7 +78,11 @@ pub(crate) enum Op<'a> {
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
 #[inline]
-pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+pub(crate) fn prepare<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &'a BufferTable,
+) -> Result<Op<'a>, Rejected> {
     match sqe.opcode {
         abi::OP_NOP => {
             rules::NOP.check(sqe)?;
@@ -106,6 +111,23 @@ pub(crate) fn prepare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>
         abi::OP_CANCEL => {
             rules::CANCEL.check(sqe)?;
             Cancel::prepare(sqe, files).map(Op::Cancel)
+        }
+        abi::OP_READ_FIXED => {
+            rules::READ_FIXED.check(sqe)?;
+            read_write::prepare_fixed(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_WRITE_FIXED => {
+            rules::WRITE_FIXED.check(sqe)?;
+            read_write::prepare_fixed(sqe, files, buffers, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_READV_FIXED => {
+            rules::READV_FIXED.check(sqe)?;
+            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_WRITEV_FIXED => {
+            rules::WRITEV_FIXED.check(sqe)?;
+            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Write)
+                .map(Op::Transfer)
         }
         _ => Err(Field::OPCODE.into()),
     }

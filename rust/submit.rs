@@ -19,6 +19,7 @@ use crate::{
             Slot, //
         },
     },
+    buffers::BufferTable,
     files::FileTable,
     op::{
         self,
@@ -64,6 +65,8 @@ pub(crate) struct Submitter {
     finished: Chain<Requests>,
     /// Registered files.
     pub(crate) files: FileTable,
+    /// Registered buffers.
+    pub(crate) buffers: BufferTable,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -93,6 +96,7 @@ impl Submitter {
             spare: Chain::new(),
             finished: Chain::new(),
             files: FileTable::new(),
+            buffers: BufferTable::new(),
             devices: 0,
             has_held: false,
         }
@@ -101,6 +105,12 @@ impl Submitter {
     /// The queue.
     pub(crate) fn queue(&self) -> &SubmissionQueue {
         &self.queue
+    }
+
+    /// Lets go of what is registered, and nobody is told of tags. Process context; sleeps.
+    pub(crate) fn forget_registered(&mut self) {
+        self.files.forget();
+        self.buffers.forget();
     }
 
     /// Takes and starts up to `to_submit` entries; answers how it went. A signal ends it early.
@@ -192,7 +202,7 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         slot.request
             .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match op::prepare(sqe, &self.files) {
+        match op::prepare(sqe, &self.files, &self.buffers) {
             Ok(op) => {
                 match op.issue(slot) {
                     Issued::Done(slot, result) => self.finish(slot, result),

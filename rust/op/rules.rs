@@ -161,6 +161,12 @@ impl Rule {
         self
     }
 
+    /// The same rule for another operation.
+    const fn of(mut self, opcode: u8) -> Self {
+        self.info.opcode = opcode;
+        self
+    }
+
     /// Judges a submission entry by everything but the values of its fields.
     #[inline(always)]
     pub(crate) fn check(&self, sqe: &abi::Sqe) -> Result<(), Field> {
@@ -235,16 +241,44 @@ pub(crate) const READ: Rule =
 pub(crate) const WRITE: Rule =
     Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 
+/// What operations with registered buffers have in common.
+const FIXED: Rule = Rule::new(
+    abi::OP_READ_FIXED,
+    &[
+        Field::IOPRIO,
+        Field::FD,
+        Field::OFF,
+        Field::ADDR,
+        Field::LEN,
+        Field::OP_FLAGS,
+        Field::BUF_INDEX,
+    ],
+    RW_FLAGS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// The rule of READ_FIXED.
+pub(crate) const READ_FIXED: Rule = FIXED.of(abi::OP_READ_FIXED);
+/// The rule of WRITE_FIXED.
+pub(crate) const WRITE_FIXED: Rule = FIXED.of(abi::OP_WRITE_FIXED);
+/// The rule of READV_FIXED.
+pub(crate) const READV_FIXED: Rule = FIXED.of(abi::OP_READV_FIXED);
+/// The rule of WRITEV_FIXED.
+pub(crate) const WRITEV_FIXED: Rule = FIXED.of(abi::OP_WRITEV_FIXED);
+
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 7] = [
+const RULES: [&Rule; 11] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
+    &READ_FIXED,
+    &WRITE_FIXED,
     &CANCEL,
     &READ,
     &WRITE,
+    &READV_FIXED,
+    &WRITEV_FIXED,
 ];
 
 /// One more than the highest opcode.

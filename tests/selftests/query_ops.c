@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include "files.h"
+#include "pinned.h"
 #include "ring.h"
 
 #define OPCODES 256
@@ -63,6 +64,8 @@ FIXTURE_SETUP(ops)
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+	ASSERT_EQ(0, buffer_register(&self->bench.ring, self->bench.buffer,
+				     sizeof(self->bench.buffer)));
 }
 
 FIXTURE_TEARDOWN(ops)
@@ -74,6 +77,8 @@ FIXTURE_TEARDOWN(ops)
 static const __u8 listed[] = {
 	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
+	IO_RING_OP_READ_FIXED, IO_RING_OP_WRITE_FIXED,
+	IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
 };
 
 static __u8 sqe_flags_of(unsigned int opcode)
@@ -84,6 +89,10 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_FSYNC:
 	case IO_RING_OP_READ:
 	case IO_RING_OP_WRITE:
+	case IO_RING_OP_READ_FIXED:
+	case IO_RING_OP_WRITE_FIXED:
+	case IO_RING_OP_READV_FIXED:
+	case IO_RING_OP_WRITEV_FIXED:
 		return IO_RING_SQE_FIXED_FILE;
 	default:
 		return 0;
@@ -104,15 +113,25 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 	if (opcode == IO_RING_OP_NOP)
 		return sqe;
 	sqe.fd = bench->file;
-	if (opcode == IO_RING_OP_READ || opcode == IO_RING_OP_WRITE) {
+	switch (opcode) {
+	case IO_RING_OP_READ:
+	case IO_RING_OP_WRITE:
+	case IO_RING_OP_READ_FIXED:
+	case IO_RING_OP_WRITE_FIXED:
 		sqe.addr = (uintptr_t)bench->buffer;
 		sqe.len = sizeof(bench->buffer);
-	} else if (opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV) {
+		break;
+	case IO_RING_OP_READV:
+	case IO_RING_OP_WRITEV:
+	case IO_RING_OP_READV_FIXED:
+	case IO_RING_OP_WRITEV_FIXED:
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
-	} else if (opcode == IO_RING_OP_CANCEL) {
+		break;
+	case IO_RING_OP_CANCEL:
 		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
 			       IO_RING_CANCEL_OP;
+		break;
 	}
 	return sqe;
 }

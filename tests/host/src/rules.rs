@@ -26,6 +26,15 @@ const FIELDS: [(&str, usize, usize); 14] = [
 ];
 
 const TRANSFER: &[&str] = &["ioprio", "fd", "off", "addr", "len", "op_flags"];
+const FIXED: &[&str] = &[
+    "ioprio",
+    "fd",
+    "off",
+    "addr",
+    "len",
+    "op_flags",
+    "buf_index",
+];
 
 /// What the header says of an operation.
 struct Operation {
@@ -41,7 +50,7 @@ const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
 const FIXED_FILE: u8 = 1;
 
-const OPERATIONS: [Operation; 7] = [
+const OPERATIONS: [Operation; 11] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -71,6 +80,20 @@ const OPERATIONS: [Operation; 7] = [
         op_flags: 1,
     },
     Operation {
+        opcode: 4,
+        rule: &rules::READ_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 5,
+        rule: &rules::WRITE_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
         opcode: 14,
         rule: &rules::CANCEL,
         fields: &["fd", "addr", "len", "op_flags"],
@@ -88,6 +111,20 @@ const OPERATIONS: [Operation; 7] = [
         opcode: 23,
         rule: &rules::WRITE,
         fields: TRANSFER,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 58,
+        rule: &rules::READV_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 59,
+        rule: &rules::WRITEV_FIXED,
+        fields: FIXED,
         sqe_flags: FIXED_FILE,
         op_flags: RWF,
     },
