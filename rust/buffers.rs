@@ -8,7 +8,7 @@ use crate::{
     abi,
     abstractions::{
         pinned::{
-            self,
+            segments,
             PinnedBuffer, //
         },
         shared::Registered, //
@@ -21,7 +21,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-const _: () = assert!(abi::MAX_BUFFER_LEN == pinned::MAX_LEN as u64);
+const _: () = assert!(abi::MAX_BUFFER_LEN == segments::MAX_LEN as u64);
 
 /// The table of registered buffers.
 pub(crate) type BufferTable = Table<PinnedBuffer>;

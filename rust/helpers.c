@@ -22,6 +22,7 @@
 #include <linux/signal.h>
 #include <linux/task_work.h>
 #include <linux/time_namespace.h>
+#include <linux/uaccess.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 #include <linux/vmalloc.h>
@@ -415,6 +416,22 @@ void io_ring_vunmap(const void *addr)
 bool io_ring_page_is_highmem(const struct page *page)
 {
 	return PageHighMem(page);
+}
+
+/* Copy so many words from user space, or fail with -EFAULT. */
+int io_ring_get_words(u64 *to, const void __user *from, size_t count)
+{
+	const u64 __user *word = from;
+
+	if (!user_read_access_begin(from, count * sizeof(*word)))
+		return -EFAULT;
+	for (size_t i = 0; i < count; i++)
+		unsafe_get_user(to[i], &word[i], fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size)

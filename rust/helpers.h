@@ -107,6 +107,7 @@ struct iovec io_ring_iter_iovec(const struct iov_iter *iter, unsigned long index
 unsigned long io_ring_iter_nr(const struct iov_iter *iter);
 int io_ring_charge_pinned(unsigned long pages, struct user_struct **user);
 void io_ring_uncharge_pinned(struct mm_struct *mm, unsigned long pages, struct user_struct *user);
+int io_ring_get_words(u64 *to, const void __user *from, size_t count);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
 #ifdef __BINDGEN__

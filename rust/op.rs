@@ -145,6 +145,8 @@ pub(crate) enum Blocking {
 pub(crate) enum Issued<D: IoDomain> {
     /// It has finished, with this result.
     Done(Slot<D>, isize),
+    /// Its file has finished it, with this result.
+    DoneByFile(Slot<D>, isize),
     /// It is under way.
     Queued,
     /// It can go on when its file is ready.
@@ -159,6 +161,7 @@ impl<D: IoDomain> From<Started<D>> for Issued<D> {
     fn from(started: Started<D>) -> Self {
         match started {
             Started::Done(slot, result) => Self::Done(slot, result),
+            Started::DoneByFile(slot, result) => Self::DoneByFile(slot, result),
             Started::Queued => Self::Queued,
             Started::WouldPoll(slot) => Self::WouldPoll(slot),
             Started::WouldBlock(slot) => Self::WouldBlock(slot, Blocking::Transfer),

@@ -39,7 +39,8 @@ use crate::{
     closer::Closer,
     op::{
         cancel::Tag,
-        Blocking, //
+        Blocking,
+        Rejected, //
     },
     ring::completion::{
         self,
@@ -123,8 +124,7 @@ impl Request {
     /// Notes the result: what the operation answered.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) {
-        // A transfer is at most 0x7ffff000 bytes, and an errno is small.
-        self.cqe.res = i32::try_from(result).unwrap_or(i32::MAX);
+        self.cqe.res = as_res(result);
         self.cqe.flags = path.flags();
     }
 }
@@ -233,6 +233,10 @@ impl Completing for Requests {
     fn cqe(item: &IoSlot<Request>) -> abi::Cqe {
         item.request.cqe
     }
+
+    fn keep(item: &mut IoSlot<Request>, cqe: abi::Cqe) {
+        item.request.cqe = cqe;
+    }
 }
 
 impl IoDomain for Requests {
@@ -258,6 +262,33 @@ impl IoDomain for Requests {
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
     }
+}
+
+/// The completion of a request that has finished in the thread that submitted it.
+#[inline]
+pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: as_res(result),
+        flags: path.flags(),
+    }
+}
+
+/// The completion of an entry that has been rejected.
+#[cold]
+pub(crate) fn rejected(user_data: u64, rejected: &Rejected) -> abi::Cqe {
+    abi::Cqe {
+        user_data,
+        res: rejected.error.to_errno(),
+        flags: abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT),
+    }
+}
+
+/// What an operation answered, as a completion has it.
+#[inline]
+fn as_res(result: isize) -> i32 {
+    // A transfer is at most 0x7ffff000 bytes, and an errno is small.
+    i32::try_from(result).unwrap_or(i32::MAX)
 }
 
 /// What a request that waits is known by.

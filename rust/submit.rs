@@ -4,8 +4,11 @@
 //!
 //! A batch is cut into rounds. A round takes entries, starts them under one block plug, and hands
 //! in the completions of those that finished at once under one lock; those that would block go to
-//! the workers. An entry is only taken when
-//! there is a slot for its request, so that its completion has a place whatever happens.
+//! the workers.
+//!
+//! An entry is only taken when there is a slot for it, so that its completion has a place whatever
+//! happens. A request that finishes at once leaves its slot to the next one and only its completion
+//! behind; but as many slots stay in reserve as there are such completions, see [`Finished`].
 
 #![forbid(unsafe_code)]
 
@@ -14,19 +17,21 @@ use crate::{
     abstractions::{
         plug,
         pool::{
-            Chain,
             Pool,
-            Slot, //
+            Slot,
+            Spare, //
         },
     },
     buffers::BufferTable,
     files::FileTable,
     op::{
         self,
+        rules,
         Issued,
         Rejected, //
     },
     request::{
+        self,
         Path,
         Requests, //
     },
@@ -46,6 +51,29 @@ use kernel::{
 /// (`BLK_MAX_REQUEST_COUNT` in `block/blk.h`).
 const ROUND: u16 = 32;
 
+/// Completions of requests that finished at once and have not been handed in yet.
+///
+/// For each of them there is a spare slot, in case it has to be parked.
+struct Finished {
+    cqes: [abi::Cqe; ROUND as usize],
+    count: usize,
+}
+
+impl Finished {
+    /// Adds one. There is room for all that a round takes.
+    #[inline]
+    fn push(&mut self, cqe: abi::Cqe) {
+        if let Some(place) = self.cqes.get_mut(self.count) {
+            *place = cqe;
+            self.count = self.count.wrapping_add(1);
+        }
+    }
+
+    fn as_slice(&self) -> &[abi::Cqe] {
+        self.cqes.get(..self.count).unwrap_or(&[])
+    }
+}
+
 /// What becomes of a batch when an entry is rejected.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum OnReject {
@@ -59,10 +87,9 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
-    /// Slots fetched from the pool for this round and not used yet.
-    spare: Chain<Requests>,
-    /// Finished requests whose completions have not been handed in yet.
-    finished: Chain<Requests>,
+    /// Slots fetched from the pool for this round that are not used.
+    spare: Spare<Requests>,
+    finished: Finished,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Registered buffers.
@@ -93,8 +120,11 @@ impl Submitter {
         Self {
             queue,
             on_reject,
-            spare: Chain::new(),
-            finished: Chain::new(),
+            spare: Spare::new(),
+            finished: Finished {
+                cqes: [abi::Cqe::default(); ROUND as usize],
+                count: 0,
+            },
             files: FileTable::new(),
             buffers: BufferTable::new(),
             devices: 0,
@@ -132,7 +162,7 @@ impl Submitter {
         while taken < wanted {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
-            self.fetch_slots(pool, size);
+            self.spare = pool.lock().take_some(usize::from(size));
             let round = plug::plugged(size, || self.round(workers, size));
             self.queue.publish();
             self.hand_in(pool);
@@ -161,30 +191,20 @@ impl Submitter {
         }
     }
 
-    /// Fetches slots from the pool for a round of `size` entries.
-    fn fetch_slots(&mut self, pool: &Pool<Requests>, size: u16) {
-        let mut inside = pool.lock();
-        for _ in 0..size {
-            match inside.take() {
-                Some(slot) => self.spare.push(slot),
-                None => break,
-            }
-        }
-    }
-
     /// Takes and starts up to `size` entries.
+    #[inline]
     fn round(&mut self, workers: &Workers, size: u16) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
-            let Some(slot) = self.spare.pop() else {
+            // Those that have finished need theirs if they are parked.
+            if self.spare.len() <= self.finished.count {
                 return Round { taken, stop: true };
-            };
+            }
             taken = taken.wrapping_add(1);
             let Some(sqe) = self.queue.take() else {
-                self.spare.push(slot);
                 continue;
             };
-            let rejected = self.start(workers, slot, &sqe).is_err();
+            let rejected = self.start(workers, &sqe).is_err();
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -192,39 +212,36 @@ impl Submitter {
         Round { taken, stop: false }
     }
 
-    /// Starts one request.
+    /// Starts one request, for which there is a spare slot.
     #[inline]
-    fn start(
-        &mut self,
-        workers: &Workers,
-        mut slot: Slot<Requests>,
-        sqe: &abi::Sqe,
-    ) -> Result<(), Rejected> {
-        slot.request
-            .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match op::prepare(sqe, &self.files, &self.buffers) {
-            Ok(op) => {
-                match op.issue(slot) {
-                    Issued::Done(slot, result) => self.finish(slot, result),
-                    Issued::Queued => self.devices = self.devices.wrapping_add(1),
-                    issued => self.hold(workers, issued),
-                }
-                Ok(())
-            }
-            Err(rejected) => {
-                slot.request.cqe.res = rejected.error.to_errno();
-                slot.request.cqe.flags =
-                    abi::CQE_F_REJECTED | (rejected.field.offset() << abi::CQE_FIELD_SHIFT);
-                self.finished.push_back(slot);
-                Err(rejected)
+    fn start(&mut self, workers: &Workers, sqe: &abi::Sqe) -> Result<(), Rejected> {
+        if rules::is_bare_nop(sqe) {
+            self.finished
+                .push(request::done(sqe.user_data, 0, Path::Inline));
+            return Ok(());
+        }
+        let op = op::prepare(sqe, &self.files, &self.buffers).inspect_err(|rejected| {
+            self.finished
+                .push(request::rejected(sqe.user_data, rejected));
+        })?;
+        if let Some(mut slot) = self.spare.take() {
+            slot.request
+                .begin(sqe.user_data, sqe.opcode, workers.opening());
+            match op.issue(slot) {
+                Issued::Done(slot, result) => self.finish(slot, result, Path::Inline),
+                Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
+                Issued::Queued => self.devices = self.devices.wrapping_add(1),
+                issued => self.hold(workers, issued),
             }
         }
+        Ok(())
     }
 
     #[inline]
-    fn finish(&mut self, mut slot: Slot<Requests>, result: isize) {
-        slot.request.finished(result, Path::Inline);
-        self.finished.push_back(slot);
+    fn finish(&mut self, slot: Slot<Requests>, result: isize, path: Path) {
+        self.finished
+            .push(request::done(slot.request.cqe.user_data, result, path));
+        self.spare.put(slot);
     }
 
     /// Sees to a request that did not go on at once.
@@ -242,9 +259,11 @@ impl Submitter {
                 }
                 Issued::Cancel(slot, what) => {
                     let (cancelled, interrupted) = workers.cancel(&what);
-                    return self.finish(slot, what.result(cancelled, interrupted));
+                    let result = what.result(cancelled, interrupted);
+                    return self.finish(slot, result, Path::Inline);
                 }
-                Issued::Done(slot, result) => return self.finish(slot, result),
+                Issued::Done(slot, result) => return self.finish(slot, result, Path::Inline),
+                Issued::DoneByFile(slot, result) => return self.finish(slot, result, Path::Device),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
                     return;
@@ -254,17 +273,15 @@ impl Submitter {
     }
 
     /// Hands in the completions of what has finished, and the slots that were not needed.
+    #[inline]
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.finished.is_empty() && self.spare.is_empty() {
+        if self.spare.len() == 0 {
             return;
         }
         let mut inside = pool.lock();
-        while let Some(slot) = self.spare.pop() {
-            inside.put(slot);
-        }
-        while let Some(slot) = self.finished.pop() {
-            completion::post(&mut inside, slot);
-        }
+        completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
+        self.finished.count = 0;
+        inside.put_all(&mut self.spare);
         completion::publish(&pool.shared().completion, &mut inside);
     }
 }

@@ -112,9 +112,13 @@ pub(crate) fn for_completions(
     min_complete: u32,
     terms: Option<&Terms>,
 ) -> Result {
+    let wanted = min_complete.min(pool.shared().completion.capacity());
+    if completion::are_ready(pool, wanted) {
+        return Ok(());
+    }
     let wait = Wait {
         pool,
-        wanted: min_complete.min(pool.shared().completion.capacity()),
+        wanted,
         owner_epoch: pool.shared().completion.owner_epoch(),
         timeout: None,
         min_wait: None,

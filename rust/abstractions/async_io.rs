@@ -150,6 +150,8 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
 pub(crate) enum Started<D: IoDomain> {
     /// It has completed, with this result.
     Done(Slot<D>, isize),
+    /// As [`Started::Done`], but it was its file that completed it, before it returned.
+    DoneByFile(Slot<D>, isize),
     /// It is under way: [`IoDomain::complete`] will be, or has been, called.
     Queued,
     /// It can go on when its file is ready: [`Watch`] it, and then [`retry`].
@@ -207,8 +209,9 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
     // it up again, and whoever does so comes after the file has returned and after the completion.
     let mut result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
+    let is_by_file = matches!(result, Attempt::Queued);
 
-    if matches!(result, Attempt::Queued) {
+    if is_by_file {
         // SAFETY: The slot is not finished before this exchange.
         let stage = unsafe { &(*raw.as_ptr()).stage };
         if stage.xchg(RETURNED, Full) == ISSUING {
@@ -226,7 +229,8 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
         slot.lies = 0;
     }
     match result {
-        Attempt::Done(result) => finish(slot, result, |slot, result| Started::Done(slot, result)),
+        Attempt::Done(result) if is_by_file => finish(slot, result, Started::DoneByFile),
+        Attempt::Done(result) => finish(slot, result, Started::Done),
         Attempt::Poll => Started::WouldPoll(slot),
         Attempt::Block | Attempt::Queued => Started::WouldBlock(slot),
     }

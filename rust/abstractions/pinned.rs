@@ -10,9 +10,7 @@
 //! them mapped. It is charged for each page that it has a byte in: to `RLIMIT_MEMLOCK` of the user,
 //! as [`io_ring_charge_pinned()`](srctree/rust/helpers_memory.c) says, and to `VmPin` of the process.
 
-mod segments;
-
-pub(crate) use segments::MAX_LEN;
+pub(crate) mod segments;
 
 use super::helpers;
 use core::ptr::{
@@ -33,7 +31,8 @@ use kernel::{
 };
 use segments::{
     Page,
-    Segments, //
+    Segments,
+    MAX_LEN, //
 };
 
 /// Pages that are pinned in one go: interrupts may be off meanwhile.

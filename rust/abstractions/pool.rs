@@ -18,9 +18,11 @@
 
 mod chain;
 mod list;
+mod spare;
 
 pub(crate) use chain::Chain;
 pub(super) use list::List;
+pub(crate) use spare::Spare;
 
 use super::deferred::ModuleRef;
 use core::{

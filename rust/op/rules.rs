@@ -265,6 +265,14 @@ pub(crate) const READV_FIXED: Rule = FIXED.of(abi::OP_READV_FIXED);
 /// The rule of WRITEV_FIXED.
 pub(crate) const WRITEV_FIXED: Rule = FIXED.of(abi::OP_WRITEV_FIXED);
 
+/// Whether an entry is a NOP and nothing more: all of it is 0 but the user data.
+#[inline]
+pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
+    let words: [u64; abi::SQE_WORDS] = zerocopy::transmute!(*sqe);
+    let [head, off, addr, len_and_flags, _user_data, buffer, addr3, resv] = words;
+    head | off | addr | len_and_flags | buffer | addr3 | resv == 0
+}
+
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
 const RULES: [&Rule; 11] = [

@@ -16,7 +16,8 @@ use crate::{
             Domain,
             Inside,
             Pool,
-            Slot, //
+            Slot,
+            Spare, //
         },
         shared_mem::{
             SharedArray,
@@ -64,6 +65,9 @@ pub(crate) trait Completing: Domain<Locked = CompletionQueue<Self>> {
 
     /// The completion of a finished request.
     fn cqe(item: &Self::Item) -> abi::Cqe;
+
+    /// Lets a slot that has no request keep a completion.
+    fn keep(item: &mut Self::Item, cqe: abi::Cqe);
 }
 
 /// What to do when the last request has finished; see [`when_idle`].
@@ -329,6 +333,13 @@ pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     index::filled(head, inside.state.tail, shared.capacity)
 }
 
+/// Whether it is plain to see, without the lock, that the program can read `wanted` completions.
+#[inline]
+pub(crate) fn are_ready<D: Completing>(pool: &Pool<D>, wanted: u32) -> bool {
+    let ready = D::completion(pool.shared()).ready_at_rest();
+    ready.is_some_and(|ready| ready >= wanted)
+}
+
 /// Whether what can be read and what is under way, parked ones included, are together fewer than
 /// `wanted` completions: then somebody would have to submit more. Process context.
 ///
@@ -379,6 +390,24 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
         inside.put(slot);
     } else {
         inside.state.park(slot);
+    }
+}
+
+/// Adds the completions of requests that have finished without a slot of their own; those that have to
+/// be parked take one of `spare`, where there are at least as many. [`publish`] makes them known.
+#[inline]
+pub(crate) fn post_all<D: Completing>(
+    inside: &mut Inside<D>,
+    cqes: &[abi::Cqe],
+    spare: &mut Spare<D>,
+) {
+    for &cqe in cqes {
+        if inside.state.parked.is_empty() && inside.state.has_room() {
+            inside.state.push(cqe);
+        } else if let Some(mut slot) = spare.take() {
+            D::keep(&mut slot, cqe);
+            post(inside, slot);
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Workers {
                 Issued::WouldBlock(slot, blocking) => {
                     return self.put_back(me, slot, blocking, path)
                 }
-                Issued::Done(slot, result) => {
+                Issued::Done(slot, result) | Issued::DoneByFile(slot, result) => {
                     let cancelled = self.done(me) == End::Cancelled;
                     let interrupted = result == EINTR.to_errno() as isize;
                     if cancelled && interrupted {

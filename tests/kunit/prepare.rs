@@ -10,6 +10,8 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         abi,
+        buffers::BufferTable,
+        files::FileTable,
         op::{
             self,
             rules::{
@@ -20,7 +22,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 7] = [
+    const OPS: [u8; 11] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
@@ -28,6 +30,10 @@ mod tests {
         abi::OP_CANCEL,
         abi::OP_READ,
         abi::OP_WRITE,
+        abi::OP_READ_FIXED,
+        abi::OP_WRITE_FIXED,
+        abi::OP_READV_FIXED,
+        abi::OP_WRITEV_FIXED,
     ];
 
     /// An entry with nothing but the opcode, and a descriptor that is not open.
@@ -58,7 +64,7 @@ mod tests {
 
     /// What is said of an entry: the field to blame and the errno; `None` if it is accepted.
     fn verdict(sqe: &abi::Sqe) -> Option<(Field, i32)> {
-        op::prepare(sqe)
+        op::prepare(sqe, &FileTable::new(), &BufferTable::new())
             .err()
             .map(|rejected| (rejected.field, rejected.error.to_errno()))
     }
@@ -83,8 +89,9 @@ mod tests {
                 }
             }
         }
-        // NOP reads 9 of 64 bytes, FSYNC and CANCEL 29, the others 39.
-        assert_eq!(refused, 8 * ((64 - 9) + 2 * (64 - 29) + 4 * (64 - 39)));
+        // NOP reads 9 of 64 bytes, FSYNC 30, CANCEL 29, the others 40, or 42 with a buffer's number.
+        let bytes = (64 - 9) + (64 - 30) + (64 - 29) + 4 * (64 - 40) + 4 * (64 - 42);
+        assert_eq!(refused, 8 * bytes);
     }
 
     #[test]
@@ -95,10 +102,14 @@ mod tests {
                 continue;
             }
             for bit in 0..32 {
-                let sqe = abi::Sqe {
+                let mut sqe = abi::Sqe {
                     op_flags: 1 << bit,
                     ..entry(opcode)
                 };
+                if opcode == abi::OP_CANCEL && sqe.op_flags == abi::CANCEL_FD_FIXED {
+                    // It says more of another one.
+                    sqe.op_flags |= abi::CANCEL_FD;
+                }
                 let by_flags = verdict(&sqe) == Some((Field::OP_FLAGS, EINVAL.to_errno()));
                 let unknown = info.op_flags & (1 << bit) == 0;
                 assert_eq!(by_flags, unknown);

@@ -11,4 +11,5 @@ mod layout;
 mod memory;
 mod pool;
 mod prepare;
+mod segments;
 mod submission;

@@ -81,6 +81,47 @@ impl<D: Domain> Chain<D> {
         Some(Slot(cell, PhantomData))
     }
 
+    /// Removes the first `most` slots, or all if there are fewer; answers how many.
+    #[inline]
+    pub(super) fn split_front(&mut self, most: usize) -> (Self, usize) {
+        let first = self.first;
+        let mut last = None;
+        let mut next = first;
+        let mut count: usize = 0;
+        while count < most {
+            let Some(cell) = next else { break };
+            // SAFETY: The chain owns its cells by the type invariants.
+            next = unsafe { *cell.as_ref().next.get() };
+            last = Some(cell);
+            count = count.wrapping_add(1);
+        }
+        let Some(end) = last else {
+            return (Self::new(), 0);
+        };
+        // SAFETY: As above.
+        unsafe { *end.as_ref().next.get() = None };
+        // INVARIANT: The cells up to `end` belong to the new chain, the others to this one.
+        self.first = next;
+        if next.is_none() {
+            self.last = None;
+        }
+        (Self { first, last }, count)
+    }
+
+    /// Adds all of `others` in front.
+    #[inline]
+    pub(super) fn prepend(&mut self, mut others: Self) {
+        let Some(end) = others.last else { return };
+        // SAFETY: The chain owns its cells by the type invariants.
+        unsafe { *end.as_ref().next.get() = self.first };
+        if self.first.is_none() {
+            self.last = Some(end);
+        }
+        // INVARIANT: The cells of the other chain, which loses them, come before those of this one.
+        self.first = others.first;
+        others.forget();
+    }
+
     /// Adds all of `others` at the end.
     pub(crate) fn append(&mut self, mut others: Self) {
         while let Some(slot) = others.pop() {

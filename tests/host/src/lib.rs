@@ -19,5 +19,6 @@ mod line;
 mod protocol;
 mod queue;
 mod rules;
+mod segments;
 mod sizes;
 mod wake_up;

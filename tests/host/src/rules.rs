@@ -208,6 +208,18 @@ proptest! {
 }
 
 #[test]
+fn only_an_entry_of_zeros_is_a_bare_nop() {
+    for bit in 0..512 {
+        let mut bytes = [0; 64];
+        bytes[bit / 8] = 1 << (bit % 8);
+        let sqe = abi::Sqe::read_from_bytes(&bytes).expect("64 bytes are an entry");
+        let in_user_data = (32..40).contains(&(bit / 8));
+        assert_eq!(rules::is_bare_nop(&sqe), in_user_data, "bit {bit}");
+    }
+    assert!(rules::is_bare_nop(&abi::Sqe::default()));
+}
+
+#[test]
 fn query_tells_what_check_accepts() {
     for opcode in 0..=u8::MAX {
         let info = rules::info(opcode);
