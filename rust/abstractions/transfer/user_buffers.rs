@@ -177,7 +177,11 @@ impl NewBuffers<'static> {
         address: u64,
         count: u32,
     ) -> Result<Self> {
-        let user = Self::vector(direction, address, count)?.buffers;
+        let user = Self::vector(direction, address, count)?;
+        if count == 0 {
+            return Ok(user);
+        }
+        let user = user.buffers;
         let mut pieces = KVVec::new();
         let mut alignment = 0;
         // SAFETY: The iterator is initialised.
