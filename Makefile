@@ -4,6 +4,7 @@
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
 OUT	?= $(CURDIR)/build/modules
+ARCH	?= x86_64
 
 .PHONY: modules install load unload demo shell test bench kunit soak check doc clean help
 
@@ -32,7 +33,7 @@ bench:
 	scripts/bench
 
 kunit:
-	scripts/kunit
+	scripts/kunit --arch $(ARCH)
 
 soak:
 	scripts/soak
@@ -53,7 +54,7 @@ help:
 	@echo 'With tools and kernels of their own, in a cache (root, or user namespaces):'
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
 	@echo '  shell     a shell in that guest, module loaded, samples in PATH'
-	@echo '  test      all tests; kunit, check: parts of them'
+	@echo '  test      all tests; kunit (ARCH=$(ARCH), or arm), check: parts of them'
 	@echo '  bench     instructions per request: io_ring, io_uring, libaio, pread'
 	@echo '  soak      proofs that take hours: kills, stuck disks, unmounting, suspending'
 	@echo '  doc       documentation of the module source'

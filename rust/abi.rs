@@ -15,6 +15,10 @@
 mod resources;
 
 pub use resources::*;
+#[path = "abi/calls.rs"]
+mod calls;
+
+pub use calls::*;
 
 use zerocopy_derive::{
     FromBytes,
@@ -193,6 +197,8 @@ pub struct SqOffsets {
 
 /// SQ flag: completions wait in the kernel for room.
 pub const SQ_CQ_OVERFLOW: u32 = 1 << 1;
+/// Completion queue flag, set by the program: no eventfd is signalled.
+pub const CQ_EVENTFD_DISABLED: u32 = 1 << 0;
 
 /// Where the parts of the completion queue are, in bytes from the start of the region.
 #[derive(
@@ -269,6 +275,8 @@ pub const LIMIT_MEMORY: u32 = 4;
 pub const LIMIT_DISABLED: u32 = 5;
 /// `error_limit`: too many worker threads.
 pub const LIMIT_WORKERS: u32 = 6;
+/// `error_limit`: more files to register than the process may have open.
+pub const LIMIT_FILES: u32 = 7;
 
 /// Argument of [`SETUP`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -310,8 +318,10 @@ pub struct Setup {
     pub files: u64,
     /// Elements of that array.
     pub nr_files: u32,
-    /// Must be 0.
-    pub resv: u32,
+    /// Elements of the array at `ops`.
+    pub nr_ops: u32,
+    /// User address of an array of `u8`, the operations the ring is to be allowed, or 0.
+    pub ops: u64,
 }
 
 /// mmap offset of the region.
@@ -371,6 +381,13 @@ pub struct Register {
     /// Out, on failure: which of them is to blame.
     pub error_index: u32,
 }
+
+/// Register opcode: no eventfd is told of completions any more.
+pub const UNREGISTER_EVENTFD: u32 = 5;
+/// Register opcode: an eventfd, an `i32`, is told of completions.
+pub const REGISTER_EVENTFD: u32 = 4;
+/// Register opcode: likewise, of those that the call which submitted them did not hand in.
+pub const REGISTER_EVENTFD_ASYNC: u32 = 7;
 
 /// Register opcode: cancel all and wait; see [`Quiesce`].
 pub const REGISTER_QUIESCE: u32 = 128;
@@ -455,7 +472,7 @@ const _: () = {
     assert!(offset_of!(Sqe, file_index) == 44 && offset_of!(Sqe, addr3) == 48);
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
-    assert!(size_of::<Setup>() == 152 && offset_of!(Setup, limit_need) == 32);
+    assert!(size_of::<Setup>() == 160 && offset_of!(Setup, limit_need) == 32);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);

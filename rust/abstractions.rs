@@ -11,20 +11,27 @@ pub(crate) mod anon_fd;
 pub(crate) mod async_io;
 pub(crate) mod char_dev;
 pub(crate) mod deferred;
+pub(crate) mod eventfd;
 pub(crate) mod file_ops;
 pub(crate) mod mutex;
 pub(crate) mod nospec;
 pub(crate) mod owner;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+pub(crate) mod page_view;
 pub(crate) mod params;
 pub(crate) mod pinned;
 pub(crate) mod plug;
 pub(crate) mod pool;
+pub(crate) mod rlimit;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
+pub(crate) mod seq_number;
 pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
 pub(crate) mod transfer;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+pub(crate) mod user_mapping;
 pub(crate) mod user_struct;
 pub(crate) mod vma;
 pub(crate) mod wait_queue;

@@ -61,11 +61,6 @@ impl Bound {
         self.owner.is_current()
     }
 
-    /// Whether `who` says so of the process.
-    pub(crate) fn is_to(&self, who: impl FnOnce(&Owner) -> bool) -> bool {
-        who(&self.owner)
-    }
-
     /// Its threads.
     #[inline]
     pub(crate) fn workers(&self) -> &Arc<Workers> {

@@ -60,7 +60,10 @@ use crate::{
         Counted,
         Driver, //
     },
-    op::cancel::Cancel,
+    op::{
+        allowed::OpSet,
+        cancel::Cancel, //
+    },
     request::{
         Away,
         Request,
@@ -134,6 +137,7 @@ struct Submitting {
 pub(crate) struct Context {
     layout: Layout,
     fork_shared: bool,
+    ops: OpSet,
     #[pin]
     submitting: InterruptibleMutex<Submitting>,
     #[pin]
@@ -157,7 +161,7 @@ impl_has_work! {
 }
 
 impl Context {
-    /// A ring of the calling process, or of none yet.
+    /// A ring of the calling process, or of none yet, that may do `ops`.
     ///
     /// # Errors
     ///
@@ -167,6 +171,7 @@ impl Context {
         layout: Layout,
         sizes: &Sizes,
         flags: u32,
+        ops: OpSet,
     ) -> Result<Arc<Self>> {
         let mem = SharedMem::new(layout.region_size as usize)?;
         let on_reject = if flags & abi::SETUP_STOP_ON_REJECT != 0 {
@@ -174,7 +179,7 @@ impl Context {
         } else {
             OnReject::Continue
         };
-        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject);
+        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
         let requests = sizes.requests as usize;
         let pool = Pool::new(
             requests,
@@ -197,6 +202,7 @@ impl Context {
             try_pin_init!(Self {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
+                ops,
                 submitting <- InterruptibleMutex::new(submitting),
                 binding <- Binding::new(driver.clone(), max_workers, rebinds),
                 pool,
@@ -225,18 +231,30 @@ impl Context {
     /// Those of `act`; `EINTR`; `EPERM` if the ring belongs to another process; `ENOMEM`, `EINVAL`.
     #[inline]
     fn act<R>(&self, act: impl FnOnce(&mut Submitter, &Arc<Workers>) -> Result<R>) -> Result<R> {
-        let Submitting { submitter, bound } = &mut *self.submitting.lock()?;
+        let mut submitting = self.submitting.lock()?;
+        let Submitting { submitter, bound } = &mut *submitting;
         let bound = match bound {
             Some(bound) if bound.is_current() => bound,
-            _ => {
-                let next = self.binding.claim(self.pool.shared())?;
-                if bound.is_some() {
-                    submitter.forget_registered();
+            _ => match self.claim(submitter, bound.is_some()) {
+                Ok(next) => bound.insert(next),
+                Err(error) => {
+                    drop(submitting);
+                    self.forget_if_left();
+                    return Err(error);
                 }
-                bound.insert(next)
-            }
+            },
         };
         act(submitter, bound.workers())
+    }
+
+    /// Binds the ring to the calling process, if it may.
+    #[cold]
+    fn claim(&self, submitter: &mut Submitter, was_bound: bool) -> Result<Bound> {
+        let next = self.binding.claim(self.pool.shared())?;
+        if was_bound {
+            drop(self.take_registered(submitter));
+        }
+        Ok(next)
     }
 
     /// ENTER: takes up to `to_submit` entries, then waits for `min_complete` completions, on `terms`
@@ -352,6 +370,11 @@ impl Context {
         self.mem.map(mapping, window.start)
     }
 
+    /// What the ring may do.
+    pub(crate) fn ops(&self) -> &OpSet {
+        &self.ops
+    }
+
     /// Where those who wait for completions wait.
     pub(crate) fn wait_queue(&self) -> &WaitQueue {
         &self.pool.shared().completion.waiters
@@ -377,7 +400,9 @@ impl Context {
         let shared = self.pool.shared();
         let leaves = |owner: &Owner| owner.is_current_leaving(table);
         if self.binding.leave_if(shared, leaves) {
-            self.forget_registered_by(leaves);
+            // Threads of the process with another descriptor table may be about to submit.
+            drop(self.submitting.lock());
+            self.forget_if_left();
         }
     }
 
@@ -387,7 +412,7 @@ impl Context {
     pub(crate) fn address_space_ends(&self, space: AddressSpace) {
         let leaves = |owner: &Owner| owner.lives_in(space);
         if self.binding.leave_if(self.pool.shared(), leaves) {
-            self.forget_buffers_of(leaves);
+            self.forget_if_left();
         }
     }
 

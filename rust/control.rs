@@ -10,12 +10,14 @@ use crate::{
         anon_fd::NewFd,
         char_dev::IoctlDevice,
         params,
+        rlimit,
         shared_mem,
         transfer::OpenFile,
         user_struct::UserStruct, //
     },
     context::Context,
     driver::Driver,
+    op::allowed::OpSet,
     query,
     register::List,
     resources::Change,
@@ -35,15 +37,16 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The device behind the node.
+/// The device behind a node.
 pub(crate) struct Control {
     driver: Arc<Driver>,
+    ops: OpSet,
 }
 
 impl Control {
-    /// A device that makes rings of `driver`.
-    pub(crate) fn new(driver: Arc<Driver>) -> Self {
-        Self { driver }
+    /// A device that makes rings of `driver`, which may do `ops`.
+    pub(crate) fn new(driver: Arc<Driver>, ops: OpSet) -> Self {
+        Self { driver, ops }
     }
 
     /// SETUP. On failure the program's structure says why, as far as it can be written.
@@ -89,8 +92,9 @@ impl Control {
             u32::try_from(PAGE_SIZE).map_err(Error::from)?,
         )
         .ok_or(EINVAL)?;
+        let ops = self.setup_ops(setup)?;
         let files = setup_files(setup)?;
-        let fd = Context::new(&self.driver, layout, &sizes, setup.flags)
+        let fd = Context::new(&self.driver, layout, &sizes, setup.flags, ops)
             .and_then(|context| {
                 context.fill_files(files)?;
                 Ok(context)
@@ -118,10 +122,40 @@ impl Control {
     }
 }
 
+impl Control {
+    /// What a ring may do: what SETUP lists, or else all that the node allows.
+    fn setup_ops(&self, setup: &abi::Setup) -> Result<OpSet, Failure> {
+        let nr_field = offset_of!(abi::Setup, nr_ops);
+        match (setup.ops, setup.nr_ops) {
+            (0, 0) => return Ok(self.ops),
+            (0, _) | (_, 0) => return Err(Failure::field(nr_field)),
+            (_, 257..) => return Err(Failure::field(nr_field)),
+            _ => (),
+        }
+        let blame = |index, error| Failure {
+            error,
+            need: u64::from(index),
+            ..Failure::field(offset_of!(abi::Setup, ops))
+        };
+        let address = usize::try_from(setup.ops).map_err(|_| blame(0, EFAULT))?;
+        let list = UserStruct::<u8>::new(address);
+        let mut ops = OpSet::NONE;
+        for index in 0..setup.nr_ops {
+            let opcode = list.element(index as usize).read();
+            let opcode = opcode.map_err(|error| blame(index, error))?;
+            ops.add(opcode).map_err(|_| blame(index, EINVAL))?;
+            if !self.ops.contains(opcode) {
+                return Err(blame(index, EACCES));
+            }
+        }
+        Ok(ops)
+    }
+}
+
 impl IoctlDevice for Control {
     fn ioctl(&self, command: u32, argument: usize) -> Result<isize> {
         match command {
-            abi::QUERY => query::answer(argument),
+            abi::QUERY => query::answer(argument, &self.ops),
             abi::SETUP => self.setup(argument),
             _ => Err(ENOTTY),
         }
@@ -140,7 +174,7 @@ struct Failure {
 impl Failure {
     fn field(offset: usize) -> Self {
         Self {
-            // Offsets in a structure of 152 bytes.
+            // Offsets in a structure of 160 bytes.
             field: u32::try_from(offset).unwrap_or(abi::NO_FIELD),
             ..Self::from(EINVAL)
         }
@@ -197,6 +231,16 @@ fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change<OpenFile>>>, Fa
     if setup.nr_files > abi::MAX_FILES {
         return Err(Failure::field(offset_of!(abi::Setup, nr_files)));
     }
+    let limit = rlimit::open_files();
+    if u64::from(setup.nr_files) > limit {
+        return Err(Failure {
+            error: EMFILE,
+            limit: abi::LIMIT_FILES,
+            need: u64::from(setup.nr_files),
+            have: limit,
+            ..Failure::field(offset_of!(abi::Setup, nr_files))
+        });
+    }
     let field = offset_of!(abi::Setup, files);
     let list = List {
         data: setup.files,
@@ -217,7 +261,6 @@ fn first_not_zero(setup: &abi::Setup) -> Option<usize> {
         (offset_of!(abi::Setup, error_limit), setup.error_limit != 0),
         (offset_of!(abi::Setup, limit_need), setup.limit_need != 0),
         (offset_of!(abi::Setup, limit_have), setup.limit_have != 0),
-        (offset_of!(abi::Setup, resv), setup.resv != 0),
     ]
     .into_iter()
     .find_map(|(offset, set)| set.then_some(offset))

@@ -7,6 +7,7 @@
 use crate::{
     abi,
     abstractions::{
+        rlimit,
         shared::Registered,
         transfer::{
             FileArgument,
@@ -28,6 +29,14 @@ impl Resource for OpenFile {
     type Element = i32;
     const NONE: i32 = abi::FILE_NONE;
     const MAX: u32 = abi::MAX_FILES;
+
+    /// `EMFILE` above `RLIMIT_NOFILE`.
+    fn check_count(count: u32) -> Result {
+        if u64::from(count) > rlimit::open_files() {
+            return Err(EMFILE);
+        }
+        Ok(())
+    }
 
     /// What a descriptor, or one of two special values, asks for.
     ///

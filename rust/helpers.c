@@ -25,7 +25,6 @@
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
-#include <linux/vmalloc.h>
 #include <linux/wait.h>
 
 #include "helpers.h"
@@ -33,6 +32,14 @@
 static unsigned int mode = 0600;
 module_param(mode, uint, 0444);
 MODULE_PARM_DESC(mode, "permissions of /dev/io_ring (default 0600)");
+
+static char *ops = "floor";
+module_param(ops, charp, 0444);
+MODULE_PARM_DESC(ops, "what rings of /dev/io_ring may do: names of operations, floor, all (default floor)");
+
+static char *nodes = "";
+module_param(nodes, charp, 0444);
+MODULE_PARM_DESC(nodes, "further nodes: NAME[:ops=OP,...][:mode=OCTAL];... (default none)");
 
 static unsigned int disabled;
 module_param(disabled, uint, 0644);
@@ -54,6 +61,16 @@ MODULE_PARM_DESC(max_user_workers, "most worker threads of all rings of a user (
 unsigned int io_ring_param_mode(void)
 {
 	return mode;
+}
+
+const char *io_ring_param_ops(void)
+{
+	return ops;
+}
+
+const char *io_ring_param_nodes(void)
+{
+	return nodes;
 }
 
 unsigned int io_ring_param_max_workers(void)
@@ -320,6 +337,11 @@ pid_t io_ring_pid_nr(struct pid *pid)
 	return pid_vnr(pid);
 }
 
+unsigned long io_ring_rlimit_nofile(void)
+{
+	return rlimit(RLIMIT_NOFILE);
+}
+
 void io_ring_mutex_init(struct mutex *mutex)
 {
 	mutex_init(mutex);
@@ -403,30 +425,17 @@ void io_ring_flush_page(struct page *page)
 	flush_dcache_page(page);
 }
 
-void *io_ring_vmap(struct page **pages, unsigned int count)
-{
-	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
-}
-
-void io_ring_vunmap(const void *addr)
-{
-	vunmap(addr);
-}
-
-bool io_ring_page_is_highmem(const struct page *page)
-{
-	return PageHighMem(page);
-}
-
 /* Copy so many words from user space, or fail with -EFAULT. */
 int io_ring_get_words(u64 *to, const void __user *from, size_t count)
 {
-	const u64 __user *word = from;
+	/* Not all 32-bit architectures get 64 bits at once. */
+	const unsigned long __user *word = from;
+	unsigned long *part = (unsigned long *)to;
 
-	if (!user_read_access_begin(from, count * sizeof(*word)))
+	if (!user_read_access_begin(from, count * sizeof(*to)))
 		return -EFAULT;
-	for (size_t i = 0; i < count; i++)
-		unsafe_get_user(to[i], &word[i], fault);
+	for (size_t i = 0; i < count * sizeof(*to) / sizeof(*part); i++)
+		unsafe_get_user(part[i], &word[i], fault);
 	user_read_access_end();
 	return 0;
 fault:

@@ -8,6 +8,7 @@
 
 #include <linux/bvec.h>
 #include <linux/cred.h>
+#include <linux/fadvise.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
@@ -20,6 +21,8 @@
 
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
+const char *io_ring_param_ops(void);
+const char *io_ring_param_nodes(void);
 unsigned int io_ring_param_max_workers(void);
 unsigned int io_ring_param_max_user_workers(void);
 bool io_ring_may_setup(bool asking);
@@ -43,6 +46,25 @@ int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
 unsigned int io_ring_dma_alignment(const struct file *file);
+
+/* Eventfds. */
+void *io_ring_eventfd_get(int fd);
+void io_ring_eventfd_put(void *eventfd);
+void io_ring_eventfd_signal(void *eventfd);
+
+/* Calls of the file system. */
+bool io_ring_file_is_stored(const struct file *file);
+int io_ring_sync_file_range(struct file *file, loff_t first, loff_t last, unsigned int flags);
+int io_ring_fadvise(struct file *file, loff_t offset, loff_t len, unsigned int advice);
+int io_ring_fallocate(struct file *file, unsigned int mode, loff_t offset, loff_t len);
+int io_ring_ftruncate(struct file *file, loff_t len);
+long io_ring_getdents(struct file *file, void __user *buffer, unsigned int len);
+
+/* Messages of sockets. */
+int io_ring_socket_is_stream(struct file *file);
+void *io_ring_message_new(void __user *user, bool receive, u64 *iov, u32 *iovlen);
+int io_ring_socket_transfer(struct file *file, const struct iov_iter *iter, bool send,
+			    unsigned int flags, void *message);
 
 /* Readiness of files. */
 __poll_t io_ring_vfs_poll(struct file *file, struct poll_table_struct *table);
@@ -69,6 +91,7 @@ bool io_ring_process_left(struct pid *pid, const struct mm_struct *mm);
 bool io_ring_mm_ends(const struct mm_struct *mm);
 struct pid *io_ring_get_current_tgid(void);
 pid_t io_ring_pid_nr(struct pid *pid);
+unsigned long io_ring_rlimit_nofile(void);
 
 /* Locks and sleeping. */
 void io_ring_mutex_init(struct mutex *mutex);
@@ -96,6 +119,10 @@ bool io_ring_only_workers_left(void);
 /* Memory. */
 bool io_ring_dcache_aliases(void);
 void io_ring_flush_page(struct page *page);
+int io_ring_get_words(u64 *to, const void __user *from, size_t count);
+unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+
+/* Other views of memory, for tests. */
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
 bool io_ring_page_is_highmem(const struct page *page);
@@ -109,6 +136,11 @@ int io_ring_charge_pinned(unsigned long pages, struct user_struct **user);
 void io_ring_uncharge_pinned(struct mm_struct *mm, unsigned long pages, struct user_struct *user);
 int io_ring_get_words(u64 *to, const void __user *from, size_t count);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+void *io_ring_map_page(struct page *page);
+void io_ring_unmap_page(const void *addr);
+bool io_ring_maps_pages(void);
+unsigned long io_ring_map_user(struct file *file, unsigned long len);
+bool io_ring_in_hardirq(void);
 
 #ifdef __BINDGEN__
 /* What io_ring_file_modes() answers. */
@@ -135,6 +167,13 @@ const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
 const int IO_RING_IOCB_APPEND = (__force int)IOCB_APPEND;
 const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
+
+const u32 IO_RING_FADV_NORMAL = POSIX_FADV_NORMAL;
+const u32 IO_RING_FADV_RANDOM = POSIX_FADV_RANDOM;
+const u32 IO_RING_FADV_SEQUENTIAL = POSIX_FADV_SEQUENTIAL;
+const u32 IO_RING_FADV_WILLNEED = POSIX_FADV_WILLNEED;
+const u32 IO_RING_FADV_DONTNEED = POSIX_FADV_DONTNEED;
+const u32 IO_RING_FADV_NOREUSE = POSIX_FADV_NOREUSE;
 
 const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);

@@ -6,6 +6,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/capability.h>
+#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/file_ref.h>
 #include <linux/fs.h>
@@ -248,11 +249,15 @@ unsigned int io_ring_dma_alignment(const struct file *file)
 
 /*
  * Gives back a reference. If it is the last, the file is closed on the way back
- * to user space. A worker thread never goes there, so it closes it right here.
+ * to user space. A worker thread never goes there, so it closes it right here;
+ * unless it exits, maybe with locks of its address space held, and is about to
+ * do what it would do on that way.
  */
 void io_ring_put_file(struct file *file)
 {
-	if (in_task() && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+	bool exits = current->flags & PF_EXITING;
+
+	if (in_task() && !exits && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
 		__fput_sync(file);
 	else
 		fput(file);
@@ -354,4 +359,20 @@ int io_ring_lock_file_pos(struct file *file, bool may_block)
 void io_ring_unlock_file_pos(struct file *file)
 {
 	mutex_unlock(&file->f_pos_lock);
+}
+
+/* An error pointer if @fd is no eventfd. */
+void *io_ring_eventfd_get(int fd)
+{
+	return eventfd_ctx_fdget(fd);
+}
+
+void io_ring_eventfd_put(void *eventfd)
+{
+	eventfd_ctx_put(eventfd);
+}
+
+void io_ring_eventfd_signal(void *eventfd)
+{
+	eventfd_signal(eventfd);
 }

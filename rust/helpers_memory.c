@@ -15,16 +15,17 @@
 
 #include "helpers.h"
 
+/* Which page of its folio it is. Folios are aligned to their size. */
 unsigned long io_ring_page_number(const struct page *page)
 {
-	return page_to_pfn(page);
+	return folio_page_idx(page_folio(page), page);
 }
 
 /* Whether one bio_vec can hold both: the second follows the first in one folio. */
 bool io_ring_pages_join(const struct page *first, const struct page *second)
 {
 	return page_folio(first) == page_folio(second) &&
-	       page_to_pfn(first) + 1 == page_to_pfn(second);
+	       io_ring_page_number(first) + 1 == io_ring_page_number(second);
 }
 
 /* Makes @iter one over @count bytes from @offset on in @nr segments. */

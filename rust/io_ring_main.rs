@@ -56,6 +56,7 @@ pub(crate) mod gauge;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 #[path = "../tests/kunit/suites.rs"]
 mod kunit;
+pub(crate) mod nodes;
 pub(crate) mod op;
 pub(crate) mod query;
 pub(crate) mod register;
@@ -75,11 +76,20 @@ use crate::{
         params, //
     },
     control::Control,
-    driver::Driver, //
+    driver::Driver,
+    nodes::{
+        Invalid,
+        Node, //
+    },
+    op::allowed::OpSet, //
 };
 use kernel::{
     debugfs::Scope,
     prelude::*,
+    str::{
+        BStr,
+        CString, //
+    },
     sync::Arc, //
 };
 
@@ -91,12 +101,47 @@ module! {
     license: "GPL",
 }
 
+/// A device node, which exists as long as this does.
+type DeviceNode = Pin<KBox<Registration<Control>>>;
+
+/// Makes `/dev/io_ring`, and the further nodes that the administrator asks for.
+///
+/// # Errors
+///
+/// `EINVAL` for what cannot be understood, which the kernel's log says; `EEXIST`, `EBUSY`, `ENOMEM`.
+fn make_nodes(driver: &Arc<Driver>) -> Result<KVec<DeviceNode>> {
+    let complain = |parameter, what| {
+        pr_err!("{parameter}: {what}\n");
+        EINVAL
+    };
+    let own = Node {
+        name: b"io_ring",
+        ops: OpSet::parse(params::node_ops().to_bytes())
+            .map_err(|_| complain("ops", "there is no such operation"))?,
+        mode: params::node_mode(),
+    };
+    let further = nodes::parse(params::further_nodes().to_bytes());
+    let (mut made, mut names) = (KVec::new(), KVec::new());
+    for node in Iterator::chain(core::iter::once(Ok(own)), further) {
+        let node = node.map_err(|Invalid(what)| complain("nodes", what))?;
+        if names.contains(&node.name) {
+            return Err(complain("nodes", "two have the same name"));
+        }
+        names.push(node.name, GFP_KERNEL)?;
+        let name = CString::try_from_fmt(fmt!("{}", BStr::from_bytes(node.name)))?;
+        let control = Control::new(driver.clone(), node.ops);
+        let node = KBox::pin_init(Registration::new(name, node.mode, control), GFP_KERNEL)?;
+        made.push(node, GFP_KERNEL)?;
+    }
+    Ok(made)
+}
+
 /// The loaded module.
 ///
-/// Fields are dropped in this order: the node goes first, so that no ring is made any more; every
+/// Fields are dropped in this order: the nodes go first, so that no ring is made any more; every
 /// ring holds a reference on the module, so none exists by then.
 struct IoRing {
-    _node: Pin<KBox<Registration<Control>>>,
+    _nodes: KVec<DeviceNode>,
     _counters: Pin<KBox<Scope<Arc<Driver>>>>,
     _driver: Arc<Driver>,
 }
@@ -108,16 +153,9 @@ impl kernel::Module for IoRing {
             Scope::dir(driver.clone(), c"io_ring", Driver::show),
             GFP_KERNEL,
         )?;
-        let node = KBox::pin_init(
-            Registration::new(
-                c"io_ring",
-                params::node_mode(),
-                Control::new(driver.clone()),
-            ),
-            GFP_KERNEL,
-        )?;
+        let nodes = make_nodes(&driver)?;
         Ok(Self {
-            _node: node,
+            _nodes: nodes,
             _counters: counters,
             _driver: driver,
         })

@@ -11,10 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod allowed;
 pub(crate) mod cancel;
-pub(crate) mod fsync;
+pub(crate) mod file_call;
+pub(crate) mod names;
 pub(crate) mod read_write;
 pub(crate) mod rules;
+pub(crate) mod socket;
 
 use crate::{
     abi,
@@ -34,8 +37,9 @@ use crate::{
     buffers::BufferTable,
     files::FileTable, //
 };
+use allowed::OpSet;
 use cancel::Cancel;
-use fsync::Fsync;
+use file_call::FileCall;
 use kernel::prelude::*;
 use rules::Field;
 
@@ -68,10 +72,10 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV, and those with registered buffers.
+    /// READ, WRITE, READV, WRITEV, those with registered buffers, SEND, RECV, SENDMSG, RECVMSG.
     Transfer(NewTransfer<'a>),
-    /// FSYNC; of nothing, if the file cannot be synchronised.
-    Fsync(Option<Fsync>),
+    /// FSYNC and others.
+    FileCall(FileCall),
     /// CANCEL.
     Cancel(Cancel),
 }
@@ -80,9 +84,13 @@ pub(crate) enum Op<'a> {
 #[inline]
 pub(crate) fn prepare<'a>(
     sqe: &abi::Sqe,
+    allowed: &OpSet,
     files: &'a FileTable,
     buffers: &'a BufferTable,
 ) -> Result<Op<'a>, Rejected> {
+    if !allowed.contains(sqe.opcode) {
+        return Err(refusal(sqe.opcode));
+    }
     match sqe.opcode {
         abi::OP_NOP => {
             rules::NOP.check(sqe)?;
@@ -104,14 +112,6 @@ pub(crate) fn prepare<'a>(
             rules::WRITEV.check(sqe)?;
             read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
-        abi::OP_FSYNC => {
-            rules::FSYNC.check(sqe)?;
-            Fsync::prepare(sqe, files).map(Op::Fsync)
-        }
-        abi::OP_CANCEL => {
-            rules::CANCEL.check(sqe)?;
-            Cancel::prepare(sqe, files).map(Op::Cancel)
-        }
         abi::OP_READ_FIXED => {
             rules::READ_FIXED.check(sqe)?;
             read_write::prepare_fixed(sqe, files, buffers, Direction::Read).map(Op::Transfer)
@@ -120,6 +120,18 @@ pub(crate) fn prepare<'a>(
             rules::WRITE_FIXED.check(sqe)?;
             read_write::prepare_fixed(sqe, files, buffers, Direction::Write).map(Op::Transfer)
         }
+        _ => prepare_rare(sqe, files, buffers),
+    }
+}
+
+/// As [`prepare`], for operations beside which that call does not count.
+#[cold]
+fn prepare_rare<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &BufferTable,
+) -> Result<Op<'a>, Rejected> {
+    match sqe.opcode {
         abi::OP_READV_FIXED => {
             rules::READV_FIXED.check(sqe)?;
             read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Read).map(Op::Transfer)
@@ -129,7 +141,65 @@ pub(crate) fn prepare<'a>(
             read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Write)
                 .map(Op::Transfer)
         }
+        abi::OP_FSYNC => {
+            rules::FSYNC.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SYNC_FILE_RANGE => {
+            rules::SYNC_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_SENDMSG => {
+            rules::SENDMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECVMSG => {
+            rules::RECVMSG.check(sqe)?;
+            socket::prepare_message(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_SEND => {
+            rules::SEND.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+        }
+        abi::OP_RECV => {
+            rules::RECV.check(sqe)?;
+            socket::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_FALLOCATE => {
+            rules::FALLOCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FADVISE => {
+            rules::FADVISE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_FTRUNCATE => {
+            rules::FTRUNCATE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_GETDENTS => {
+            rules::GETDENTS.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_COPY_FILE_RANGE => {
+            rules::COPY_FILE_RANGE.check(sqe)?;
+            FileCall::prepare(sqe, files).map(Op::FileCall)
+        }
+        abi::OP_CANCEL => {
+            rules::CANCEL.check(sqe)?;
+            Cancel::prepare(sqe, files).map(Op::Cancel)
+        }
         _ => Err(Field::OPCODE.into()),
+    }
+}
+
+/// Why an operation that is not allowed is refused: it is not, or it does not exist.
+#[cold]
+fn refusal(opcode: u8) -> Rejected {
+    if OpSet::all().contains(opcode) {
+        Rejected::by(Field::OPCODE)(EACCES)
+    } else {
+        Field::OPCODE.into()
     }
 }
 
@@ -137,8 +207,8 @@ pub(crate) fn prepare<'a>(
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
-    /// FSYNC.
-    Fsync(Fsync),
+    /// FSYNC and others.
+    FileCall(FileCall),
 }
 
 /// What became of a request that was issued.
@@ -176,8 +246,8 @@ impl Op<'_> {
         match self {
             Op::Nop => Issued::Done(slot, 0),
             Op::Transfer(transfer) => async_io::start(slot, transfer).into(),
-            Op::Fsync(Some(fsync)) => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
-            Op::Fsync(None) => Issued::Done(slot, EINVAL.to_errno() as isize),
+            Op::FileCall(call) if call.is_quick() => Blocking::FileCall(call).run(slot),
+            Op::FileCall(call) => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
         }
     }
@@ -194,7 +264,7 @@ impl Blocking {
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
             Blocking::Transfer => None,
-            Blocking::Fsync(fsync) => Some(fsync.file_id()),
+            Blocking::FileCall(call) => Some(call.file_id()),
         }
     }
 
@@ -202,9 +272,9 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
-            Blocking::Fsync(fsync) => match fsync.run() {
+            Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),
-                None => Issued::WouldBlock(slot, Blocking::Fsync(fsync)),
+                None => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             },
         }
     }

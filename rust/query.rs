@@ -8,20 +8,24 @@ use crate::{
     abi,
     abstractions::{
         params,
+        shared_mem,
         user_struct::UserStruct, //
     },
-    op::rules,
+    op::{
+        allowed::OpSet,
+        rules, //
+    },
     ring::sizes, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
 
-/// Answers the query at the user address `argument`. Process context; may fault pages in.
+/// Answers the query at the user address `argument`, where `allowed` is allowed. Process context; may fault pages in.
 ///
 /// # Errors
 ///
 /// `EFAULT`, `E2BIG`, `EINVAL` (with the field to blame in the structure).
-pub(crate) fn answer(argument: usize) -> Result<isize> {
+pub(crate) fn answer(argument: usize, allowed: &OpSet) -> Result<isize> {
     let user = UserStruct::<abi::Query>::new(argument);
     let mut query = user.read_sized()?;
     if let Some(field) = first_not_zero(&query) {
@@ -36,7 +40,7 @@ pub(crate) fn answer(argument: usize) -> Result<isize> {
     let ops = UserStruct::<abi::OpInfo>::new(usize::try_from(query.ops).map_err(|_| EFAULT)?);
     for opcode in (0..rules::OPS_MAX).take(query.ops_len as usize) {
         ops.element(usize::from(opcode))
-            .write(&rules::info(opcode))?;
+            .write(&allowed.info(opcode))?;
     }
 
     query.abi_version = abi::ABI_VERSION;
@@ -48,7 +52,11 @@ pub(crate) fn answer(argument: usize) -> Result<isize> {
     query.max_cq_entries = abi::MAX_CQ_ENTRIES;
     query.max_requests = abi::MAX_REQUESTS;
     query.max_workers = sizes::workers_limit(params::max_workers());
-    query.disabled = u32::from(!params::caller_could_setup());
+    query.disabled = match (params::caller_could_setup(), shared_mem::dcache_aliases()) {
+        (false, _) => 1,
+        (true, true) => 2,
+        (true, false) => 0,
+    };
     user.write(&query)?;
     Ok(0)
 }

@@ -12,6 +12,7 @@ pub(crate) use list::List;
 use crate::{
     abi,
     abstractions::{
+        eventfd::EventFd,
         pinned::PinnedBuffer,
         transfer::OpenFile,
         user_struct::UserStruct, //
@@ -24,6 +25,7 @@ use crate::{
         Change,
         Resource, //
     },
+    ring::notice::Interest, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
@@ -103,10 +105,13 @@ fn dispatch(context: &Context, args: &mut abi::Register) -> Result<isize, Refuse
         abi::REGISTER_QUIESCE => quiesce(context, args),
         abi::REGISTER_FILES => register::<OpenFile>(context, args),
         abi::UPDATE_FILES => update::<OpenFile>(context, args),
-        abi::UNREGISTER_FILES => unregister::<OpenFile>(context, args),
+        abi::UNREGISTER_FILES => without_argument(args, || context.unregister::<OpenFile>()),
         abi::REGISTER_BUFFERS => register::<PinnedBuffer>(context, args),
         abi::UPDATE_BUFFERS => update::<PinnedBuffer>(context, args),
-        abi::UNREGISTER_BUFFERS => unregister::<PinnedBuffer>(context, args),
+        abi::UNREGISTER_BUFFERS => without_argument(args, || context.unregister::<PinnedBuffer>()),
+        abi::REGISTER_EVENTFD => eventfd(context, args, Interest::All),
+        abi::REGISTER_EVENTFD_ASYNC => eventfd(context, args, Interest::Later),
+        abi::UNREGISTER_EVENTFD => without_argument(args, || context.unregister_eventfd()),
         _ => Err(Refused::by(OPCODE)(EINVAL)),
     }
 }
@@ -135,6 +140,31 @@ fn quiesce(context: &Context, args: &abi::Register) -> Result<isize, Refused> {
     Ok(0)
 }
 
+/// Calls `act`, for an opcode that takes nothing.
+fn without_argument(args: &abi::Register, act: impl FnOnce() -> Result) -> Result<isize, Refused> {
+    if args.addr != 0 {
+        return Err(Refused::by(ADDR)(EINVAL));
+    }
+    if args.nr != 0 {
+        return Err(Refused::by(NR)(EINVAL));
+    }
+    act()?;
+    Ok(0)
+}
+
+/// Registers an eventfd.
+fn eventfd(context: &Context, args: &abi::Register, interest: Interest) -> Result<isize, Refused> {
+    if args.nr != 1 {
+        return Err(Refused::by(NR)(EINVAL));
+    }
+    let fd = at_addr::<i32>(args)?.read().map_err(Refused::by(ADDR))?;
+    // The descriptor is looked up in the table of the caller.
+    context.check_owner()?;
+    let eventfd = EventFd::get(fd).map_err(Refused::by(ADDR))?;
+    context.register_eventfd(eventfd, interest)?;
+    Ok(0)
+}
+
 /// Makes a table of resources, or updates one, by `act`.
 fn resources<T: Resource>(
     context: &Context,
@@ -150,6 +180,9 @@ fn resources<T: Resource>(
     if args.nr == 0 || args.nr > T::MAX {
         return Err(Refused::by(NR)(EINVAL));
     }
+    if is_new {
+        T::check_count(args.nr).map_err(Refused::by(NR))?;
+    }
     // Resources are those of the caller.
     context.check_owner()?;
     let list = List {
@@ -161,7 +194,10 @@ fn resources<T: Resource>(
         args.error_index = index;
         Refused::by(ADDR)(error)
     })?;
-    act(changes, resources.first as usize)?;
+    act(changes, resources.first as usize).map_err(|error| match error {
+        EINVAL => Refused::by(NR)(error),
+        _ => error.into(),
+    })?;
     Ok(0)
 }
 
@@ -173,13 +209,4 @@ fn update<T: Tabled>(context: &Context, args: &mut abi::Register) -> Result<isiz
     resources::<T>(context, args, false, |changes, first| {
         context.update(first, changes)
     })
-}
-
-fn unregister<T: Tabled>(context: &Context, args: &abi::Register) -> Result<isize, Refused> {
-    if args.addr != 0 || args.nr != 0 {
-        let field = if args.addr != 0 { ADDR } else { NR };
-        return Err(Refused::by(field)(EINVAL));
-    }
-    context.unregister::<T>()?;
-    Ok(0)
 }

@@ -31,6 +31,13 @@ pub(crate) trait Resource: Sized {
     /// Most places of a table.
     const MAX: u32;
 
+    /// Why a table of `count` places would be more than the calling process may have.
+    ///
+    /// # Errors
+    ///
+    /// Those of the resource.
+    fn check_count(count: u32) -> Result;
+
     /// What `element` asks for. Process context, in an ioctl of the ring's process; sleeps.
     ///
     /// # Errors
@@ -81,7 +88,7 @@ pub(crate) struct Retired<T> {
     pub(crate) tag: u64,
 }
 
-/// A table.
+/// A table. If it is dropped nobody is told of tags.
 pub(crate) struct Table<T> {
     places: KVVec<Place<T>>,
 }
@@ -92,11 +99,6 @@ impl<T> Table<T> {
         Self {
             places: KVVec::new(),
         }
-    }
-
-    /// How many places there are.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
     }
 
     /// What is in place `number`.
@@ -134,8 +136,11 @@ impl<T> Table<T> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there are not so many places.
+    /// `ENXIO` if there is no table; `EINVAL` if there are not so many places.
     pub(crate) fn tags_of(&self, first: usize, changes: &[Change<T>]) -> Result<usize> {
+        if self.places.is_empty() {
+            return Err(ENXIO);
+        }
         let end = first.checked_add(changes.len()).ok_or(EINVAL)?;
         let places = self.places.get(first..end).ok_or(EINVAL)?;
         let tags = (places.iter().zip(changes))
@@ -162,14 +167,16 @@ impl<T> Table<T> {
         }
     }
 
-    /// Takes the table away, and nobody is told of tags.
-    pub(crate) fn forget(&mut self) {
-        self.clear(|retired| retired.resource.retire(None));
-    }
-
     /// How many tags would be told of by [`Table::clear`].
-    pub(crate) fn tags(&self) -> usize {
-        self.places.iter().filter(|place| place.tag != 0).count()
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` if there is no table.
+    pub(crate) fn tags(&self) -> Result<usize> {
+        if self.places.is_empty() {
+            return Err(ENXIO);
+        }
+        Ok(self.places.iter().filter(|place| place.tag != 0).count())
     }
 
     /// Takes the table away; hands what was in it to `retire`.

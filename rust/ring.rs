@@ -32,5 +32,6 @@
 pub(crate) mod completion;
 pub(crate) mod index;
 pub(crate) mod layout;
+pub(crate) mod notice;
 pub(crate) mod sizes;
 pub(crate) mod submission;

@@ -40,7 +40,7 @@ impl FileObject for Context {
     fn ioctl(this: ArcBorrow<'_, Self>, command: u32, argument: usize) -> Result<isize> {
         match command {
             abi::ENTER => enter(&this, argument),
-            abi::QUERY => query::answer(argument),
+            abi::QUERY => query::answer(argument, this.ops()),
             abi::REGISTER => register::call(&this, argument),
             _ => Err(ENOTTY),
         }

@@ -26,6 +26,7 @@ use crate::{
     files::FileTable,
     op::{
         self,
+        allowed::OpSet,
         rules,
         Issued,
         Rejected, //
@@ -87,6 +88,7 @@ pub(crate) enum OnReject {
 pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
+    ops: OpSet,
     /// Slots fetched from the pool for this round that are not used.
     spare: Spare<Requests>,
     finished: Finished,
@@ -115,11 +117,12 @@ struct Round {
 }
 
 impl Submitter {
-    /// A submitter that takes from `queue`.
-    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject) -> Self {
+    /// A submitter that takes from `queue`, and may do `ops`.
+    pub(crate) fn new(queue: SubmissionQueue, on_reject: OnReject, ops: OpSet) -> Self {
         Self {
             queue,
             on_reject,
+            ops,
             spare: Spare::new(),
             finished: Finished {
                 cqes: [abi::Cqe::default(); ROUND as usize],
@@ -135,12 +138,6 @@ impl Submitter {
     /// The queue.
     pub(crate) fn queue(&self) -> &SubmissionQueue {
         &self.queue
-    }
-
-    /// Lets go of what is registered, and nobody is told of tags. Process context; sleeps.
-    pub(crate) fn forget_registered(&mut self) {
-        self.files.forget();
-        self.buffers.forget();
     }
 
     /// Takes and starts up to `to_submit` entries; answers how it went. A signal ends it early.
@@ -215,15 +212,16 @@ impl Submitter {
     /// Starts one request, for which there is a spare slot.
     #[inline]
     fn start(&mut self, workers: &Workers, sqe: &abi::Sqe) -> Result<(), Rejected> {
-        if rules::is_bare_nop(sqe) {
+        if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) {
             self.finished
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let op = op::prepare(sqe, &self.files, &self.buffers).inspect_err(|rejected| {
-            self.finished
-                .push(request::rejected(sqe.user_data, rejected));
-        })?;
+        let op =
+            op::prepare(sqe, &self.ops, &self.files, &self.buffers).inspect_err(|rejected| {
+                self.finished
+                    .push(request::rejected(sqe.user_data, rejected));
+            })?;
         if let Some(mut slot) = self.spare.take() {
             slot.request
                 .begin(sqe.user_data, sqe.opcode, workers.opening());
@@ -282,6 +280,6 @@ impl Submitter {
         completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
         self.finished.count = 0;
         inside.put_all(&mut self.spare);
-        completion::publish(&pool.shared().completion, &mut inside);
+        completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         Requests, //
     },
     resources::Retired,
+    ring::completion,
 };
 use kernel::{
     new_spinlock,
@@ -31,6 +32,9 @@ use kernel::{
         SpinLock, //
     },
 };
+
+/// Most slots that are taken with interrupts off.
+const TAKE_AT_ONCE: usize = 32;
 
 /// A completion that waits for the end of a resource.
 #[pin_data]
@@ -61,25 +65,18 @@ impl TagNotes {
     /// `EBUSY` if there are not so many free slots; `ENOMEM`.
     pub(crate) fn reserve(pool: &Pool<Requests>, count: usize) -> Result<Self> {
         let mut notes = KVVec::with_capacity(count, GFP_KERNEL)?;
-        let mut slots = Chain::new();
-        {
-            let mut inside = pool.lock();
-            for _ in 0..count {
-                match inside.take() {
-                    Some(slot) => slots.push(slot),
-                    None => break,
-                }
-            }
-        }
         for _ in 0..count {
-            let reserved = Some(slots.pop().ok_or(EBUSY)?);
             let note = Arc::pin_init(
                 pin_init!(TagNote {
-                    kept <- new_spinlock!(reserved),
+                    kept <- new_spinlock!(None),
                 }),
                 GFP_KERNEL_ACCOUNT,
             )?;
             notes.push(note, GFP_KERNEL)?;
+        }
+        let mut slots = take_slots(pool, count)?;
+        for note in &notes {
+            *note.kept.lock() = slots.pop();
         }
         Ok(Self { notes })
     }
@@ -96,4 +93,31 @@ impl TagNotes {
             .resource
             .retire(note.map(|note| -> Arc<dyn OnLast> { note }));
     }
+}
+
+/// Takes `count` slots from the pool.
+///
+/// # Errors
+///
+/// `EBUSY` if there are not so many.
+fn take_slots(pool: &Pool<Requests>, count: usize) -> Result<Chain<Requests>> {
+    let mut slots = Chain::new();
+    let mut left = count;
+    while left != 0 {
+        let mut inside = pool.lock();
+        if inside.at_home() < left {
+            drop(inside);
+            drop(slots);
+            // Those that are back counted as under way.
+            completion::publish(&pool.shared().completion, &mut pool.lock());
+            return Err(EBUSY);
+        }
+        for _ in 0..left.min(TAKE_AT_ONCE) {
+            if let Some(slot) = inside.take() {
+                slots.push(slot);
+                left = left.wrapping_sub(1);
+            }
+        }
+    }
+    Ok(slots)
 }

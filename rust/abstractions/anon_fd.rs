@@ -80,6 +80,12 @@ impl<T: FileObject> NewFd<T> {
             .map_or(0, FileDescriptorReservation::reserved_fd)
     }
 
+    /// The file itself.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(super) fn as_file(&self) -> *mut bindings::file {
+        self.file
+    }
+
     /// Lets the program use the descriptor. Nothing can fail afterwards.
     pub(crate) fn install(mut self) {
         if let Some(reservation) = self.reservation.take() {

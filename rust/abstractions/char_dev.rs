@@ -13,6 +13,7 @@ use kernel::{
     error::to_result,
     module::this_module,
     prelude::*,
+    str::CString,
     types::Opaque, //
 };
 
@@ -26,11 +27,12 @@ pub(crate) trait IoctlDevice: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `raw` is registered.
+/// `raw` is registered, by the name `name`.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<T: IoctlDevice> {
     #[pin]
     raw: Opaque<bindings::miscdevice>,
+    name: CString,
     device: T,
 }
 
@@ -54,15 +56,18 @@ impl<T: IoctlDevice> Registration<T> {
     /// # Errors
     ///
     /// Those of `misc_register`: `EBUSY`, `ENOMEM`, `EEXIST`.
-    pub(crate) fn new(name: &'static CStr, mode: u16, device: T) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(name: CString, mode: u16, device: T) -> impl PinInit<Self, Error> {
+        // On the heap, where it stays when the value that owns it is moved.
+        let raw_name = name.as_char_ptr();
         try_pin_init!(Self {
             // Before the node can be opened.
             device,
+            name,
             // INVARIANT: Registered here, or else there is no value.
             raw <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
                 let device = bindings::miscdevice {
                     minor: bindings::MISC_DYNAMIC_MINOR as c_int,
-                    name: name.as_char_ptr(),
+                    name: raw_name,
                     fops: Self::FOPS,
                     mode,
                     ..pin_init::zeroed()

@@ -21,7 +21,7 @@ use kernel::{
     },
 };
 
-/// A `struct mutex` that is only ever taken with `mutex_lock_interruptible`.
+/// A `struct mutex` that is only ever taken with `mutex_lock_interruptible` and `mutex_trylock`.
 ///
 /// # Invariants
 ///
@@ -56,23 +56,24 @@ impl<T> InterruptibleMutex<T> {
         if unsafe { helpers::io_ring_mutex_lock_interruptible(self.raw.get()) } != 0 {
             return Err(EINTR);
         }
-        Ok(self.guard())
-    }
-
-    /// Takes the mutex if nobody has it. Process context.
-    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        // SAFETY: The mutex is initialised by the type invariants.
-        unsafe { helpers::io_ring_mutex_trylock(self.raw.get()) }.then(|| self.guard())
-    }
-
-    /// What the thread gets that has just taken the mutex.
-    #[inline]
-    fn guard(&self) -> Guard<'_, T> {
-        // INVARIANT: By the description.
-        Guard {
+        // INVARIANT: Just taken.
+        Ok(Guard {
             mutex: self,
             _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Takes the mutex, unless somebody has it. Process context.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        // SAFETY: The mutex is initialised by the type invariants.
+        if unsafe { !helpers::io_ring_mutex_trylock(self.raw.get()) } {
+            return None;
         }
+        // INVARIANT: Just taken.
+        Some(Guard {
+            mutex: self,
+            _not_send: NotThreadSafe,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! `rust/helpers.c`. Would join `rust/kernel/module_param.rs`.
 
 use super::helpers;
+use kernel::prelude::*;
 
 /// Permissions the device node is made with.
 pub(crate) fn node_mode() -> u16 {
@@ -13,6 +14,22 @@ pub(crate) fn node_mode() -> u16 {
     let mode = unsafe { helpers::io_ring_param_mode() };
     // CAST: Permission bits fit; the mask drops the rest.
     (mode & 0o666) as u16
+}
+
+/// What rings of the device node may do, not judged.
+pub(crate) fn node_ops() -> &'static CStr {
+    // SAFETY: FFI call without requirements.
+    let text = unsafe { helpers::io_ring_param_ops() };
+    // SAFETY: A parameter that cannot be written is a string that stays as long as the module.
+    unsafe { CStr::from_char_ptr(text) }
+}
+
+/// Which further device nodes there are to be, not judged.
+pub(crate) fn further_nodes() -> &'static CStr {
+    // SAFETY: FFI call without requirements.
+    let text = unsafe { helpers::io_ring_param_nodes() };
+    // SAFETY: As above.
+    unsafe { CStr::from_char_ptr(text) }
 }
 
 /// What the administrator set as the most worker threads of a ring, not judged.

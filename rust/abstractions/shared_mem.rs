@@ -13,16 +13,16 @@
 //! # Cache aliases
 //!
 //! Where the data cache is indexed by virtual address, the program's and the kernel's addresses of
-//! a page are two different memories until lines are written back. Everything the kernel writes is
-//! therefore `publish`ed and everything it reads is `consume`d, in this file, next to the access.
+//! a page are two different memories until lines are written back. [`coherence`] makes all accesses.
 //! Ring pages have no mapping to find the program's aliases by, so flushing only helps on CPUs that
-//! do not alias at all; on others ([`dcache_aliases`]) no ring can be made. The two hooks are empty
-//! unless the architecture can have such caches.
+//! do not alias at all; on others ([`dcache_aliases`]) no ring can be made.
 
-use super::{
-    helpers,
-    vma::NewMapping, //
-};
+mod coherence;
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+pub(crate) mod journal;
+
+pub(crate) use self::coherence::dcache_aliases;
+use super::vma::NewMapping;
 use core::{
     marker::PhantomData,
     mem::size_of,
@@ -44,35 +44,6 @@ use kernel::{
     },
 };
 
-/// Whether this CPU's data cache makes shared memory incoherent.
-pub(crate) fn dcache_aliases() -> bool {
-    // SAFETY: FFI call without requirements.
-    unsafe { helpers::io_ring_dcache_aliases() }
-}
-
-/// What the kernel wrote becomes visible to the program.
-#[inline(always)]
-fn publish<T>(ptr: *const T) {
-    if cfg!(CONFIG_ARCH_HAS_CPU_CACHE_ALIASING) {
-        flush(ptr.cast());
-    }
-}
-
-/// What the program wrote becomes visible to the kernel.
-#[inline(always)]
-fn consume<T>(ptr: *const T) {
-    if cfg!(CONFIG_ARCH_HAS_CPU_CACHE_ALIASING) {
-        flush(ptr.cast());
-    }
-}
-
-fn flush(ptr: *const c_void) {
-    // SAFETY: Only called with addresses inside a `SharedMem`.
-    let page = unsafe { bindings::vmalloc_to_page(ptr) };
-    // SAFETY: The address is mapped, so there is a page.
-    unsafe { helpers::io_ring_flush_page(page) };
-}
-
 /// Zeroed pages, mapped into the kernel.
 ///
 /// # Invariants
@@ -83,6 +54,8 @@ pub(crate) struct SharedMem {
     base: NonNull<u8>,
     bytes: usize,
     _pages: Pages,
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) journal: journal::Journal,
 }
 
 /// What keeps the memory mapped; never looked into.
@@ -118,6 +91,8 @@ impl SharedMem {
                 base,
                 bytes: count.checked_mul(PAGE_SIZE).ok_or(ENOMEM)?,
                 _pages: Pages::Owned(pages),
+                #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+                journal: journal::Journal::new(),
             },
             GFP_KERNEL_ACCOUNT,
         )?)
@@ -151,7 +126,7 @@ impl SharedMem {
         // INVARIANT: `part` has checked it, and the clone keeps the memory.
         Ok(SharedWord {
             ptr,
-            _mem: self.clone(),
+            mem: self.clone(),
         })
     }
 
@@ -173,7 +148,7 @@ impl SharedMem {
         Ok(SharedArray {
             ptr,
             mask: len.wrapping_sub(1),
-            _mem: self.clone(),
+            mem: self.clone(),
             _element: PhantomData,
         })
     }
@@ -215,6 +190,7 @@ impl SharedMem {
                 base: mapping.base(),
                 bytes: self.bytes,
                 _pages: Pages::Alias(mapping),
+                journal: journal::Journal::new(),
             },
             GFP_KERNEL,
         )?)
@@ -226,14 +202,38 @@ impl SharedMem {
         self.base.as_ptr().addr()
     }
 
+    /// The page that holds the byte at `offset`; `None` if there is no such byte.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(super) fn page(&self, offset: usize) -> Option<NonNull<bindings::page>> {
+        let ptr: NonNull<u8> = self.part(offset, 1).ok()?;
+        // SAFETY: The address is in a vmalloc allocation.
+        NonNull::new(unsafe { bindings::vmalloc_to_page(ptr.as_ptr().cast()) })
+    }
+
+    /// A number that only the page has that holds the byte at `offset`.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn page_id(&self, offset: usize) -> Option<usize> {
+        self.page(offset).map(|page| page.as_ptr().addr())
+    }
+
     /// Whether the page that holds the byte at `offset` is highmem; `None` if there is no such byte.
     #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
     pub(crate) fn is_highmem(&self, offset: usize) -> Option<bool> {
-        let ptr: NonNull<u8> = self.part(offset, 1).ok()?;
-        // SAFETY: The address is in a vmalloc allocation.
-        let page = unsafe { bindings::vmalloc_to_page(ptr.as_ptr().cast()) };
-        // SAFETY: The address is mapped, so there is a page.
-        Some(unsafe { helpers::io_ring_page_is_highmem(page) })
+        let page = self.page(offset)?;
+        // SAFETY: A page of this memory.
+        Some(unsafe { super::helpers::io_ring_page_is_highmem(page.as_ptr()) })
+    }
+
+    /// Notes what happens to the `T` at `ptr`, which is inside.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    fn note<T>(&self, step: journal::Step, ptr: *const T) {
+        let offset = ptr.addr().wrapping_sub(self.address());
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "inside, so less than 32 bits"
+        )]
+        let range = (offset as u32, size_of::<T>() as u32);
+        self.journal.note(step, range);
     }
 }
 
@@ -241,10 +241,10 @@ impl SharedMem {
 ///
 /// # Invariants
 ///
-/// `ptr` is aligned and inside `_mem`.
+/// `ptr` is aligned and inside `mem`.
 pub(crate) struct SharedWord {
     ptr: NonNull<u32>,
-    _mem: Arc<SharedMem>,
+    mem: Arc<SharedMem>,
 }
 
 // SAFETY: The word is only accessed atomically, and the memory lives as long as this value.
@@ -256,25 +256,29 @@ impl SharedWord {
     /// Reads; what the program wrote before it wrote this value is seen by reads that follow.
     #[inline]
     pub(crate) fn load_acquire(&self) -> u32 {
-        consume(self.ptr.as_ptr());
+        let ptr = self.ptr.as_ptr();
         // SAFETY: `ptr` is valid and aligned by the type invariants; all accesses are atomic.
-        unsafe { atomic_load(self.ptr.as_ptr(), Acquire) }
+        coherence::reading(&self.mem, ptr, || unsafe { atomic_load(ptr, Acquire) })
     }
 
     /// Writes; who reads the value by acquire sees all that was written before.
     #[inline]
     pub(crate) fn store_release(&self, value: u32) {
+        let ptr = self.ptr.as_ptr();
         // SAFETY: As for `load_acquire`.
-        unsafe { atomic_store(self.ptr.as_ptr(), value, Release) };
-        publish(self.ptr.as_ptr());
+        coherence::writing(&self.mem, ptr, || unsafe {
+            atomic_store(ptr, value, Release)
+        });
     }
 
     /// Writes, without order.
     #[inline]
     pub(crate) fn store(&self, value: u32) {
+        let ptr = self.ptr.as_ptr();
         // SAFETY: As for `load_acquire`.
-        unsafe { atomic_store(self.ptr.as_ptr(), value, Relaxed) };
-        publish(self.ptr.as_ptr());
+        coherence::writing(&self.mem, ptr, || unsafe {
+            atomic_store(ptr, value, Relaxed)
+        });
     }
 }
 
@@ -294,11 +298,11 @@ unsafe impl<const N: usize> Element for [u64; N] {}
 ///
 /// # Invariants
 ///
-/// `mask + 1` aligned elements start at `ptr`, all inside `_mem`.
+/// `mask + 1` aligned elements start at `ptr`, all inside `mem`.
 pub(crate) struct SharedArray<T: Element> {
     ptr: NonNull<T>,
     mask: u32,
-    _mem: Arc<SharedMem>,
+    mem: Arc<SharedMem>,
     _element: PhantomData<T>,
 }
 
@@ -319,10 +323,9 @@ impl<T: Element> SharedArray<T> {
     #[inline]
     pub(crate) fn read(&self, index: u32) -> T {
         let ptr = self.element(index);
-        consume(ptr);
         // SAFETY: Valid and aligned by the type invariants. A volatile read: the program may write
         // at the same time, and any mix of old and new words is a value of `T`.
-        unsafe { ptr.read_volatile() }
+        coherence::reading(&self.mem, ptr, || unsafe { ptr.read_volatile() })
     }
 
     /// Copies `value` to element `index` (modulo the length).
@@ -330,7 +333,6 @@ impl<T: Element> SharedArray<T> {
     pub(crate) fn write(&self, index: u32, value: T) {
         let ptr = self.element(index);
         // SAFETY: Valid and aligned by the type invariants.
-        unsafe { ptr.write_volatile(value) };
-        publish(ptr);
+        coherence::writing(&self.mem, ptr, || unsafe { ptr.write_volatile(value) });
     }
 }

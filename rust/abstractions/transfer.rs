@@ -8,22 +8,31 @@
 //! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
+mod file_calls;
 mod held;
 mod memory;
 mod new;
+mod new_buffers;
 mod open_file;
 mod shared_table;
+mod socket;
 mod terms;
 mod user_buffers;
 
+pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,
     HeldFile, //
 };
 pub(crate) use new::NewTransfer;
+pub(crate) use new_buffers::NewBuffers;
 pub(crate) use open_file::{
     FileId,
     OpenFile, //
+};
+pub(crate) use socket::{
+    Message,
+    MessageFlags, //
 };
 pub(super) use terms::Attempt;
 pub(crate) use terms::{
@@ -33,7 +42,7 @@ pub(crate) use terms::{
 };
 pub(crate) use user_buffers::{
     Direction,
-    NewBuffers, //
+    UserBuffers, //
 };
 
 use super::helpers;
@@ -52,15 +61,28 @@ use terms::{
     Nonblocking,
     Start, //
 };
-use user_buffers::UserBuffers;
+
+/// How the file is called.
+enum Via {
+    /// By its `read_iter` or `write_iter`.
+    File,
+    /// As above, or by its `read` or `write`, which may look at the descriptor table.
+    WithTable(SharedTable),
+    /// As a socket, with `MSG_*` flags.
+    Socket {
+        flags: u32,
+        /// It goes on until all has been received.
+        wants_all: bool,
+        message: Option<Message>,
+    },
+}
 
 /// A transfer that has everything it needs.
 pub(crate) struct Transfer {
     file: TransferFile,
     /// What the file is like: `IO_RING_FILE_*`.
     modes: c_int,
-    /// The descriptor table, for files that look at that of the current task.
-    table: Option<SharedTable>,
+    via: Via,
     start: Start,
     flags: c_int,
     rwf: u32,
@@ -286,6 +308,15 @@ impl Transfer {
         {
             return false;
         }
+        if matches!(
+            self.via,
+            Via::Socket {
+                wants_all: true,
+                ..
+            }
+        ) {
+            return true;
+        }
         if self.is_write() {
             // Their writes are only short because of an error, or because they would have to wait.
             return self.is(helpers::IO_RING_FILE_STORAGE) || self.is(helpers::IO_RING_FILE_FLOWS);
@@ -361,6 +392,12 @@ impl Transfer {
         let this = transfer.as_ptr();
         // SAFETY: Valid by the safety requirements, and only read here.
         let buffers = unsafe { &(*this).buffers };
+        // SAFETY: As above.
+        let via = unsafe { &(*this).via };
+        if let Via::Socket { flags, message, .. } = via {
+            // SAFETY: As above.
+            return unsafe { &*this }.call_socket(*flags, message.as_ref());
+        }
         if buffers.is_vector && buffers.len() == 0 {
             // As `readv(2)`: the file is not asked.
             return 0;
@@ -370,9 +407,10 @@ impl Transfer {
         let rwf = unsafe { (*this).rwf };
         // SAFETY: Plain data, which owns nothing: files do not use it after they have returned.
         let mut iter = unsafe { core::ptr::read(&buffers.iter) };
-        // SAFETY: As above.
-        let table = unsafe { &(*this).table };
-        let _lent = table.as_ref().map(SharedTable::lend);
+        let _lent = match via {
+            Via::WithTable(table) => Some(table.lend()),
+            _ => None,
+        };
         // SAFETY: Both are valid by the safety requirements.
         unsafe { helpers::io_ring_transfer(kiocb, &mut iter, write, rwf) }
     }

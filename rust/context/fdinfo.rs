@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::Context;
+use crate::abstractions::seq_number;
 use kernel::{
     seq_file::SeqFile,
     seq_print,
@@ -42,9 +43,9 @@ impl Context {
         );
         seq_print!(out, "io_ring-requests:\t{}\n", self.pool.len());
         seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
-        seq_print!(out, "io_ring-submitted:\t{}\n", submitted);
-        seq_print!(out, "io_ring-completed:\t{}\n", posted);
-        seq_print!(out, "io_ring-in_flight:\t{}\n", in_flight);
+        seq_number::put_line(out, c"io_ring-submitted:\t", submitted);
+        seq_number::put_line(out, c"io_ring-completed:\t", posted);
+        seq_number::put_line(out, c"io_ring-in_flight:\t", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         let armed = self.pool.shared().away.watch.armed();

@@ -10,19 +10,32 @@ use super::{
 };
 use crate::{
     abstractions::{
-        owner::Owner,
+        eventfd::EventFd,
+        mutex::Guard,
         pinned::PinnedBuffer,
         transfer::OpenFile, //
     },
+    buffers::BufferTable,
+    files::FileTable,
     resources::{
         Change,
         Resource,
         Table, //
     },
+    ring::notice::{
+        Interest,
+        Notice, //
+    },
     submit::Submitter,
     tags::TagNotes, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Full,
+        barrier::smp_mb, //
+    },
+};
 
 /// A resource that rings have a table of.
 pub(crate) trait Tabled: Resource {
@@ -77,8 +90,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `EPERM`, `EINTR`, `EINVAL` (there are not so many), `EBUSY` (no slots for the completions of
-    /// tags), `ENOMEM`.
+    /// `EPERM`, `EINTR`, `ENXIO` (there is no table), `EINVAL` (there are not so many), `EBUSY` (no
+    /// slots for the completions of tags), `ENOMEM`.
     pub(crate) fn update<T: Tabled>(&self, first: usize, changes: KVVec<Change<T>>) -> Result {
         self.act(|submitter, _| {
             let table = T::table(submitter);
@@ -97,47 +110,89 @@ impl Context {
     pub(crate) fn unregister<T: Tabled>(&self) -> Result {
         self.act(|submitter, _| {
             let table = T::table(submitter);
-            if table.len() == 0 {
-                return Err(ENXIO);
-            }
-            let mut notes = TagNotes::reserve(&self.pool, table.tags())?;
+            let mut notes = TagNotes::reserve(&self.pool, table.tags()?)?;
             table.clear(|retired| notes.retire(retired));
             Ok(())
         })
     }
 
-    /// Lets go of what is registered. Process context; sleeps.
+    /// Has `eventfd` told of completions. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `EBUSY` (there is one).
+    pub(crate) fn register_eventfd(&self, eventfd: EventFd, interest: Interest) -> Result {
+        self.act(|_, _| {
+            let switch = self.mem.word(self.layout.cq_off.flags)?;
+            let notice = Notice {
+                eventfd,
+                interest,
+                switch,
+            };
+            let told = self.pool.lock().state.tell(notice);
+            told.map_err(|_| EBUSY)
+        })
+    }
+
+    /// Has no eventfd told any more. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EINTR`, `ENXIO` (there is none).
+    pub(crate) fn unregister_eventfd(&self) -> Result {
+        self.act(|_, _| self.forget_eventfd().ok_or(ENXIO))
+    }
+
+    fn forget_eventfd(&self) -> Option<()> {
+        let notice = self.pool.lock().state.notices.take();
+        notice.map(drop)
+    }
+
+    /// Lets go of what is registered if its process has left. Process context; does not wait: whoever
+    /// has the mutex instead is not of that process, or comes to its end as well, and does this
+    /// afterwards. At least one of the two sees the other:
+    ///
+    /// ```text
+    /// who leaves   owner_epoch.add; full barrier; try to take the mutex
+    /// who acted    give the mutex back; full barrier; owner_epoch: gone? try to take the mutex
+    /// ```
+    pub(super) fn forget_if_left(&self) {
+        // Pairs with itself.
+        smp_mb(Full);
+        if !self.is_left() {
+            return;
+        }
+        let submitting = self.submitting.try_lock();
+        // The next process comes with the mutex held.
+        if let Some(submitting) = submitting.filter(|_| self.is_left()) {
+            self.forget(submitting);
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.pool.shared().completion.is_owner_gone()
+    }
+
+    /// Lets go of what is registered. For a ring that nobody acts on any more.
     pub(super) fn forget_registered(&self) {
-        // A signal may only keep this from waiting for another thread, which is leaving as well; then
-        // the end of the ring does it, or the next process.
-        if let Ok(mut submitting) = self.submitting.lock() {
-            submitting.submitter.forget_registered();
+        if let Some(submitting) = self.submitting.try_lock() {
+            self.forget(submitting);
         }
     }
 
-    /// The same, if it is still what a process has registered that `leaves`.
-    pub(super) fn forget_registered_by(&self, leaves: impl FnOnce(&Owner) -> bool) {
-        if let Ok(mut submitting) = self.submitting.lock() {
-            if submitting.is_bound_to(leaves) {
-                submitting.submitter.forget_registered();
-            }
-        }
+    fn forget(&self, mut submitting: Guard<'_, Submitting>) {
+        let tables = self.take_registered(&mut submitting.submitter);
+        drop(submitting);
+        // Only now: closing files and unpinning memory takes locks.
+        drop(tables);
     }
 
-    /// Lets go of the buffers of a process that `leaves`: its address space ends, and is locked.
-    pub(super) fn forget_buffers_of(&self, leaves: impl FnOnce(&Owner) -> bool) {
-        // Who has the mutex may wait for an address space. Nobody has it for long when there is no
-        // process to submit for; else the end of the ring does it, or the next process.
-        if let Some(mut submitting) = self.submitting.try_lock() {
-            if submitting.is_bound_to(leaves) {
-                submitting.submitter.buffers.forget();
-            }
-        }
-    }
-}
-
-impl Submitting {
-    fn is_bound_to(&self, who: impl FnOnce(&Owner) -> bool) -> bool {
-        self.bound.as_ref().is_some_and(|bound| bound.is_to(who))
+    /// Takes away what the process before has registered.
+    pub(super) fn take_registered(&self, submitter: &mut Submitter) -> (FileTable, BufferTable) {
+        self.forget_eventfd();
+        (
+            core::mem::replace(&mut submitter.files, FileTable::new()),
+            core::mem::replace(&mut submitter.buffers, BufferTable::new()),
+        )
     }
 }

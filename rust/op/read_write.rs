@@ -24,7 +24,8 @@ use crate::{
             NewBuffers,
             NewTransfer,
             Priority,
-            Unfit, //
+            Unfit,
+            UserBuffers, //
         },
     },
     buffers::BufferTable,
@@ -40,7 +41,9 @@ pub(crate) fn prepare_single<'a>(
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
     prepare(sqe, files, || {
-        NewBuffers::single(direction, sqe.addr, sqe.len).map_err(Rejected::by(Field::ADDR))
+        UserBuffers::single(direction, sqe.addr, sqe.len)
+            .map(NewBuffers::from)
+            .map_err(Rejected::by(Field::ADDR))
     })
 }
 
@@ -51,7 +54,9 @@ pub(crate) fn prepare_vector<'a>(
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
     prepare(sqe, files, || {
-        NewBuffers::vector(direction, sqe.addr, sqe.len).map_err(Rejected::by(array_field(sqe)))
+        UserBuffers::vector(direction, sqe.addr, sqe.len)
+            .map(NewBuffers::from)
+            .map_err(Rejected::by(array_field(sqe)))
     })
 }
 

@@ -106,6 +106,7 @@ impl Field {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
     info: abi::OpInfo,
+    is_floor: bool,
     /// For each word of the entry, the bytes that must be 0.
     unused: [u64; abi::SQE_WORDS],
 }
@@ -146,6 +147,7 @@ impl Rule {
                 op_flags,
                 fields: bits,
             },
+            is_floor: true,
             unused,
         }
     }
@@ -165,6 +167,22 @@ impl Rule {
     const fn of(mut self, opcode: u8) -> Self {
         self.info.opcode = opcode;
         self
+    }
+
+    /// The same rule for an operation that the administrator has to allow.
+    const fn beyond_floor(mut self) -> Self {
+        self.is_floor = false;
+        self
+    }
+
+    /// Whether the operation is allowed unless the administrator says otherwise.
+    pub(crate) fn is_floor(&self) -> bool {
+        self.is_floor
+    }
+
+    /// The operation.
+    pub(crate) fn opcode(&self) -> u8 {
+        self.info.opcode
     }
 
     /// Judges a submission entry by everything but the values of its fields.
@@ -204,6 +222,12 @@ impl Rule {
 /// nothing polls for completions. Which of them a file supports is the file's business.
 const RW_FLAGS: u32 = 0x1fe;
 
+/// The `SYNC_FILE_RANGE_*` flags of `include/uapi/linux/fs.h`.
+const SYNC_FILE_RANGE_FLAGS: u32 = 7;
+
+/// The bits of the `POSIX_FADV_*` of `include/uapi/linux/fadvise.h`, on any machine.
+const FADVISE_BITS: u32 = 7;
+
 const READ_WRITE: [Field; 6] = [
     Field::IOPRIO,
     Field::FD,
@@ -241,6 +265,79 @@ pub(crate) const READ: Rule =
 pub(crate) const WRITE: Rule =
     Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
 
+/// The rule of SYNC_FILE_RANGE.
+pub(crate) const SYNC_FILE_RANGE: Rule = Rule::new(
+    abi::OP_SYNC_FILE_RANGE,
+    &[Field::FD, Field::OFF, Field::LEN, Field::OP_FLAGS],
+    SYNC_FILE_RANGE_FLAGS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// `MSG_*` flags that make sense for what is sent: OOB, DONTROUTE, DONTWAIT, EOR, CONFIRM, NOSIGNAL
+/// and MORE.
+const SEND_FLAGS: u32 = 0x1 | 0x4 | 0x40 | 0x80 | 0x800 | 0x4000 | 0x8000;
+
+/// `MSG_*` flags that make sense for what is received: OOB, PEEK, TRUNC, DONTWAIT, WAITALL and
+/// ERRQUEUE.
+const RECV_FLAGS: u32 = 0x1 | 0x2 | 0x20 | 0x40 | 0x100 | 0x2000;
+
+const SOCKET: [Field; 4] = [Field::FD, Field::ADDR, Field::LEN, Field::OP_FLAGS];
+
+/// The rule of SENDMSG.
+pub(crate) const SENDMSG: Rule = Rule::new(abi::OP_SENDMSG, &SOCKET, SEND_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of RECVMSG.
+pub(crate) const RECVMSG: Rule = Rule::new(abi::OP_RECVMSG, &SOCKET, RECV_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of SEND.
+pub(crate) const SEND: Rule = Rule::new(abi::OP_SEND, &SOCKET, SEND_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of RECV.
+pub(crate) const RECV: Rule = Rule::new(abi::OP_RECV, &SOCKET, RECV_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of FALLOCATE.
+pub(crate) const FALLOCATE: Rule = Rule::new(
+    abi::OP_FALLOCATE,
+    &[Field::FD, Field::OFF, Field::ADDR, Field::LEN],
+    0,
+)
+.with_flags(abi::SQE_FIXED_FILE)
+.beyond_floor();
+/// The rule of FADVISE.
+pub(crate) const FADVISE: Rule = Rule::new(
+    abi::OP_FADVISE,
+    &[Field::FD, Field::OFF, Field::LEN, Field::OP_FLAGS],
+    FADVISE_BITS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// The rule of FTRUNCATE.
+pub(crate) const FTRUNCATE: Rule = Rule::new(abi::OP_FTRUNCATE, &[Field::FD, Field::OFF], 0)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .beyond_floor();
+/// The rule of GETDENTS.
+pub(crate) const GETDENTS: Rule =
+    Rule::new(abi::OP_GETDENTS, &[Field::FD, Field::ADDR, Field::LEN], 0)
+        .with_flags(abi::SQE_FIXED_FILE)
+        .beyond_floor();
+/// The rule of COPY_FILE_RANGE.
+pub(crate) const COPY_FILE_RANGE: Rule = Rule::new(
+    abi::OP_COPY_FILE_RANGE,
+    &[
+        Field::FD,
+        Field::OFF,
+        Field::ADDR,
+        Field::LEN,
+        Field::OP_FLAGS,
+        Field::FILE_INDEX,
+    ],
+    abi::COPY_FROM_FIXED,
+)
+.with_flags(abi::SQE_FIXED_FILE)
+.beyond_floor();
+
 /// What operations with registered buffers have in common.
 const FIXED: Rule = Rule::new(
     abi::OP_READ_FIXED,
@@ -275,19 +372,34 @@ pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 11] = [
+const RULES: [&Rule; 21] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
     &READ_FIXED,
     &WRITE_FIXED,
+    &SYNC_FILE_RANGE,
+    &SENDMSG,
+    &RECVMSG,
     &CANCEL,
+    &FALLOCATE,
     &READ,
     &WRITE,
+    &FADVISE,
+    &SEND,
+    &RECV,
+    &FTRUNCATE,
     &READV_FIXED,
     &WRITEV_FIXED,
+    &GETDENTS,
+    &COPY_FILE_RANGE,
 ];
+
+/// The rules of all operations.
+pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.into_iter()
+}
 
 /// One more than the highest opcode.
 pub(crate) const OPS_MAX: u8 = {

@@ -37,6 +37,10 @@ use crate::{
             Position, //
         },
         layout::Layout, //
+        notice::{
+            Notice,
+            Notices, //
+        },
     },
 };
 use kernel::{
@@ -88,6 +92,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     overflow: u32,
     posted: u64,
     on_idle: Option<Arc<dyn OnIdle>>,
+    pub(crate) notices: Notices,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
     tail_word: SharedWord,
@@ -111,6 +116,7 @@ impl<D: Completing> CompletionQueue<D> {
             overflow: 0,
             posted: 0,
             on_idle: None,
+            notices: Notices::new(),
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
@@ -168,6 +174,11 @@ impl<D: Completing> CompletionQueue<D> {
             self.flags_word.store_release(0);
         }
         Some(slot)
+    }
+
+    /// Has somebody told of completions from now on, unless somebody is already.
+    pub(crate) fn tell(&mut self, notice: Notice) -> Result<(), Notice> {
+        self.notices.set(notice, self.tail)
     }
 
     /// How many completions wait for room.
@@ -423,12 +434,24 @@ pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
             moved = moved.wrapping_add(1);
         }
     }
+    inside.state.notices.has_moved |= moved != 0;
     moved != 0
 }
 
 /// Makes known what was added, to the program and to those who wait.
 #[inline]
 pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
+    make_known(shared, inside, false);
+}
+
+/// As [`publish`], for the call that has submitted what was added.
+#[inline]
+pub(crate) fn publish_at_once<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
+    make_known(shared, inside, true);
+}
+
+#[inline(always)]
+fn make_known<D: Completing>(shared: &Shared, inside: &mut Inside<D>, is_at_once: bool) {
     let queue = &inside.state;
     let new = shared.new_in(queue);
     queue.tail_word.store_release(queue.tail.get());
@@ -436,6 +459,8 @@ pub(crate) fn publish<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     shared.parked.store(queue.parked_now, Relaxed);
     shared.note_idle(inside);
     shared.waiters.wake_some(new);
+    let tail = inside.state.tail;
+    inside.state.notices.tell(tail, is_at_once);
     if inside.state.on_idle.is_some() && shared.is_idle() {
         if let Some(on_idle) = inside.state.on_idle.take() {
             on_idle.run();

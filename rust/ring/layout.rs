@@ -8,7 +8,7 @@
 //! 0x000  submission queue, written by the kernel:   head, flags, dropped, dropped_at
 //! 0x040  submission queue, written by the program:  tail
 //! 0x080  completion queue, written by the kernel:   tail, overflow
-//! 0x0c0  completion queue, written by the program:  head
+//! 0x0c0  completion queue, written by the program:  head, flags
 //! 0x100  constants: both ring_mask and ring_entries
 //! 0x140  completions, 16 bytes each
 //!        index array, 4 bytes each, unless the ring has none
@@ -121,7 +121,7 @@ impl Layout {
                 ring_mask: CONSTANTS + 8,
                 ring_entries: CONSTANTS + 12,
                 cqes: CQES,
-                flags: 0,
+                flags: CQ_PROGRAM + 4,
                 resv: 0,
             },
             page_size,

@@ -120,7 +120,8 @@ static void print_table(const struct io_ring_query *query, const struct io_ring_
 	unsigned int i;
 
 	printf("%-16s %u\n", "ABI version", query->abi_version);
-	printf("%-16s %s\n", "usable", query->disabled ? "no, switched off" : "yes");
+	printf("%-16s %s\n", "usable", query->disabled == 2 ? "no, this CPU's cache aliases" :
+	       query->disabled ? "no, switched off" : "yes");
 	printf("%-16s %u\n", "max entries", query->max_entries);
 	printf("%-16s %u\n", "max cq_entries", query->max_cq_entries);
 	printf("%-16s %u\n", "max requests", query->max_requests);

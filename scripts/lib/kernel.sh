@@ -6,7 +6,8 @@
 #   vmlinuz    what QEMU boots
 #   release    uname -r of it
 #   modules/   lib/modules/RELEASE below it (absent if all is built in)
-# shellcheck disable=SC2034 # KERNEL, KSRC and KTAR are for the callers
+#   busybox/   where the guest's busybox is unpacked, if this root's does not run there
+# shellcheck disable=SC2034 # KERNEL, KERNEL_ARCH, KSRC and KTAR are for the callers
 
 SERIES=7.3
 MAKE=(make --no-print-directory "-j$(nproc)")
@@ -106,14 +107,17 @@ prepare_stock() {
 	echo CC=gcc-14 >"$dir/make.args"
 }
 
-# kernel_entry NAME: set KERNEL to the directory of the kernel NAME.
+# kernel_entry NAME: set KERNEL to the directory of the kernel NAME, KERNEL_ARCH to
+# what it runs on.
 kernel_entry() {
 	local entry
 	kernel_source
+	KERNEL_ARCH=x86_64
 	case $1 in
 		stock) entry=stock-$KVERSION-$(toolchain_key) && cache_entry "$entry" prepare_stock ;;
-		debug) entry=debug-$(debug_key) && cache_entry "$entry" build_debug ;;
-		*) die "no kernel is called '$1' (stock, debug)" ;;
+		debug) entry=debug-$(built_key debug) && cache_entry "$entry" build_debug ;;
+		arm) entry=arm-$(built_key arm) && cache_entry "$entry" build_arm && KERNEL_ARCH=arm ;;
+		*) die "no kernel is called '$1' (stock, debug, arm)" ;;
 	esac
 	KERNEL=$CACHE/$entry
 }

@@ -12,7 +12,8 @@ mod tests {
         abi,
         abstractions::{
             async_io::IoSlot,
-            pool::Pool, //
+            pool::Pool,
+            shared_mem::journal::Step, //
         },
         closer::Closer,
         kunit::fake_user::{
@@ -39,9 +40,14 @@ mod tests {
     /// A queue of `cq_entries` and `requests` slots, and a program.
     fn ring(cq_entries: u32, requests: usize) -> Result<(Pool<Requests>, FakeUser)> {
         let memory = Memory::new(1, cq_entries, false)?;
+        Ok((pool_in(&memory, requests)?, FakeUser::new(&memory)?))
+    }
+
+    /// The same without the program.
+    fn pool_in(memory: &Memory, requests: usize) -> Result<Pool<Requests>> {
         let mut queue = CompletionQueue::new(&memory.mem, &memory.layout)?;
         queue.start_at(Position::new(NEAR_WRAP));
-        let pool = Pool::new(
+        Pool::new(
             requests,
             || IoSlot::new(Request::default()),
             queue,
@@ -50,8 +56,7 @@ mod tests {
                 Away::new()?,
                 Closer::new()?,
             ),
-        )?;
-        Ok((pool, FakeUser::new(&memory)?))
+        )
     }
 
     /// Completes one request; false if no slot is free.
@@ -72,6 +77,47 @@ mod tests {
             completion::publish(&shared.completion, inside);
         });
         true
+    }
+
+    #[test]
+    fn completions_are_published_before_the_tail() -> Result {
+        let memory = Memory::new(1, 2, false)?;
+        let pool = pool_in(&memory, 4)?;
+        let (journal, off) = (&memory.mem.journal, &memory.layout.cq_off);
+        let cqe = |number: u32| (off.cqes + 16 * (NEAR_WRAP.wrapping_add(number) & 1), 16);
+        let (tail, head) = ((off.tail, 4), (off.head, 4));
+        let flags = (memory.layout.sq_off.flags, 4);
+
+        for number in 0..2 {
+            journal.restart();
+            assert!(complete(&pool, 1));
+            assert_eq!(
+                journal.steps()?,
+                [
+                    (Step::Write, cqe(number)),
+                    (Step::Publish, cqe(number)),
+                    (Step::Write, tail),
+                    (Step::Publish, tail),
+                ]
+            );
+        }
+        // Whether there is room is what the program says; what it has not read stays.
+        journal.restart();
+        assert!(complete(&pool, 1));
+        assert_eq!(
+            journal.steps()?,
+            [
+                (Step::Consume, head),
+                (Step::Read, head),
+                (Step::Write, flags),
+                (Step::Publish, flags),
+                (Step::Write, (off.overflow, 4)),
+                (Step::Publish, (off.overflow, 4)),
+                (Step::Write, tail),
+                (Step::Publish, tail),
+            ]
+        );
+        Ok(())
     }
 
     #[test]

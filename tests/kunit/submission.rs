@@ -9,6 +9,7 @@ use kernel::prelude::*;
 #[kunit_tests(io_ring_submission)]
 mod tests {
     use crate::{
+        abstractions::shared_mem::journal::Step,
         kunit::fake_user::{
             FakeUser,
             Memory,
@@ -29,6 +30,40 @@ mod tests {
         let mut queue = SubmissionQueue::new(&memory.mem, &memory.layout)?;
         queue.start_at(Position::new(NEAR_WRAP));
         Ok((queue, FakeUser::new(&memory)?))
+    }
+
+    #[test]
+    fn entries_are_consumed_after_the_tail() -> Result {
+        let memory = Memory::new(2, 4, true)?;
+        let mut queue = SubmissionQueue::new(&memory.mem, &memory.layout)?;
+        let user = FakeUser::new(&memory)?;
+        user.offer(1);
+        user.offer(2);
+        let (journal, off) = (&memory.mem.journal, &memory.layout.sq_off);
+        journal.restart();
+        assert_eq!(queue.available(), Ok(2));
+        assert!(queue.take().is_some());
+        assert!(queue.take().is_some());
+        queue.publish();
+        let sqes = memory.layout.sqes_offset;
+        assert_eq!(
+            journal.steps()?,
+            [
+                (Step::Consume, (off.tail, 4)),
+                (Step::Read, (off.tail, 4)),
+                (Step::Consume, (off.array, 4)),
+                (Step::Read, (off.array, 4)),
+                (Step::Consume, (sqes, 64)),
+                (Step::Read, (sqes, 64)),
+                (Step::Consume, (off.array + 4, 4)),
+                (Step::Read, (off.array + 4, 4)),
+                (Step::Consume, (sqes + 64, 64)),
+                (Step::Read, (sqes + 64, 64)),
+                (Step::Write, (off.head, 4)),
+                (Step::Publish, (off.head, 4)),
+            ]
+        );
+        Ok(())
     }
 
     #[test]

@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod completion;
+mod context;
+mod exported;
 mod fake_user;
+mod highmem;
 mod index;
 mod layout;
 mod memory;

@@ -199,7 +199,7 @@ TEST_F(direct, alignment_is_judged_as_pread_does)
 TEST_F(direct, inaccessible_buffers)
 {
 	unsigned char *pages = guarded_pages(2);
-	const void *starts[] = { pages + 2 * BLOCK, pages + BLOCK, NULL, (void *)(1UL << 63) };
+	const void *starts[] = { pages + 2 * BLOCK, pages + BLOCK, NULL, WILD_ADDRESS };
 
 	ASSERT_NE(NULL, pages);
 	for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {

@@ -205,7 +205,7 @@ TEST_F(enter, argument_that_cannot_be_read)
 	ring_push_nops(&self->ring, 1, 0);
 	EXPECT_EQ(EFAULT, enter_errno(&self->ring, NULL));
 	EXPECT_EQ(EFAULT, enter_errno(&self->ring, (void *)~0UL));
-	EXPECT_EQ(EFAULT, enter_errno(&self->ring, (void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, enter_errno(&self->ring, WILD_ADDRESS));
 	EXPECT_EQ(EFAULT, enter_errno(&self->ring, guard));
 	memcpy(guard - 16, &arg, 16);
 	EXPECT_EQ(EFAULT, enter_errno(&self->ring, guard - 16));

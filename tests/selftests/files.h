@@ -28,6 +28,20 @@ size_t pattern_mismatch(const void *buf, size_t len, unsigned int seed, size_t s
 int pattern_write(int fd, size_t len, unsigned int seed);
 bool all_bytes(const void *buf, size_t len, unsigned char value);
 
+/* An address that nothing is at: where the upper half of the address space begins. */
+#define WILD_ADDRESS ((void *)~(~0UL >> 1))
+
+/*
+ * How many bytes can be accessed of a buffer that ends in a guard page. 32-bit ARM
+ * copies blocks of 32: if a buffer becomes inaccessible inside of one, write(2) to
+ * a file makes no progress there and tries until it is killed.
+ */
+#ifdef __arm__
+#define ACCESSIBLE_TAIL	96
+#else
+#define ACCESSIBLE_TAIL	100
+#endif
+
 /* Read-write pages with an inaccessible one behind them. */
 void *guarded_pages(unsigned int pages);
 void guarded_free(void *addr, unsigned int pages);

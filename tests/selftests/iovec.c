@@ -58,7 +58,7 @@ static void expect_agreement(struct __test_metadata *_metadata, const struct rin
 			     enum twin_target target, const void *vectors, __u32 count,
 			     const char *name)
 {
-	static const __u64 offsets[] = { 100, TWIN_CONTENT - 50, CURRENT };
+	static const __u64 offsets[] = { 100, TWIN_CONTENT - 48, CURRENT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
 		struct twin_transfer transfer = {
@@ -132,13 +132,13 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 			 "second inaccessible");
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors + 1, 2,
 			 "first inaccessible");
-	self->vectors[1].iov_base = guard - 50;
+	self->vectors[1] = (struct iovec) { guard - ACCESSIBLE_TAIL, 150 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second partly inaccessible");
-	self->vectors[1].iov_base = NULL;
+	self->vectors[1] = (struct iovec) { NULL, 100 };
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is null");
-	self->vectors[1].iov_base = (void *)(1UL << 63);
+	self->vectors[1].iov_base = WILD_ADDRESS;
 	expect_agreement(_metadata, &self->ring, variant->target, self->vectors, 3,
 			 "second is wild");
 }
@@ -146,7 +146,8 @@ TEST_F(iovec, elements_that_cannot_be_accessed)
 TEST_F(iovec, lengths_out_of_range)
 {
 	static const size_t lengths[] = {
-		SSIZE_MAX, (size_t)SSIZE_MAX + 1, ~0UL, 1UL << 31, 1UL << 32, 1UL << 40,
+		SSIZE_MAX, (size_t)SSIZE_MAX + 1, ~0UL, 1UL << 31,
+		(size_t)(1ULL << 32), (size_t)(1ULL << 40),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
@@ -173,7 +174,7 @@ TEST_F(iovec, array_that_cannot_be_read)
 			 "partly inaccessible array");
 	expect_agreement(_metadata, &self->ring, variant->target, (void *)end - 4, 1,
 			 "cut element");
-	expect_agreement(_metadata, &self->ring, variant->target, (void *)(1UL << 63), 1,
+	expect_agreement(_metadata, &self->ring, variant->target, WILD_ADDRESS, 1,
 			 "wild array");
 	expect_agreement(_metadata, &self->ring, variant->target, NULL, 0, "null array of none");
 }

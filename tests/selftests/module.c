@@ -118,12 +118,24 @@ int module_unload(void)
 
 int module_load(void)
 {
+	return module_load_with("");
+}
+
+int module_reload_with(const char *parameters)
+{
+	int error = module_unload();
+
+	return error ? error : module_load_with(parameters);
+}
+
+int module_load_with(const char *parameters)
+{
 	int fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	error = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	error = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return error;
 }

@@ -29,6 +29,8 @@ const char *counters_busy_after(unsigned int limit_ms);
 /* Unload the module, without waiting for its users, and load it again. */
 int module_unload(void);
 int module_load(void);
+int module_load_with(const char *parameters);
+int module_reload_with(const char *parameters);
 
 /* The value of "io_ring-<key>:" in the fdinfo of a descriptor of this process, or another. */
 long fdinfo_value(int fd, const char *key);

@@ -61,7 +61,7 @@ struct io_ring_buffer buffer_at(const void *addr, size_t len)
 	return (struct io_ring_buffer) { .addr = (uintptr_t)addr, .len = len };
 }
 
-struct io_ring_sqe sqe_fixed(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
+struct io_ring_sqe sqe_buffer(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
 			     __u64 off)
 {
 	struct io_ring_sqe sqe = sqe_rw(opcode, fd, addr, len, off);
@@ -73,7 +73,7 @@ struct io_ring_sqe sqe_fixed(__u8 opcode, int fd, __u16 index, const void *addr,
 int run_fixed(const struct ring *ring, __u8 opcode, int fd, const void *addr, __u32 len,
 	      __u64 off)
 {
-	const struct io_ring_sqe sqe = sqe_fixed(opcode, fd, 0, addr, len, off);
+	const struct io_ring_sqe sqe = sqe_buffer(opcode, fd, 0, addr, len, off);
 	struct io_ring_cqe cqe;
 	int err = ring_run(ring, &sqe, &cqe);
 

@@ -29,7 +29,7 @@ int buffers_unregister(const struct ring *ring);
 int buffer_register(const struct ring *ring, const void *addr, size_t len);
 struct io_ring_buffer buffer_at(const void *addr, size_t len);
 
-struct io_ring_sqe sqe_fixed(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
+struct io_ring_sqe sqe_buffer(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
 			     __u64 off);
 
 /* Run a request that uses registered buffer 0 on an otherwise idle ring: its result. */

@@ -6,13 +6,19 @@
 OUT ?= build
 KSRC ?=
 CC ?= cc
+# 32: programs of a 32-bit machine, which 64-bit kernels run as well.
+BITS ?=
 
 harness := $(KSRC)/tools/testing/selftests
 
-CPPFLAGS += -D_GNU_SOURCE -I../../include/uapi $(SHARED:%=-I%) -isystem $(harness)
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I../../include/uapi $(SHARED:%=-I%) -isystem $(harness)
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -Werror -pthread
 LDFLAGS += -static
+ifneq ($(BITS),)
+CPPFLAGS += -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+CFLAGS += -m$(BITS)
+endif
 
 headers := $(wildcard *.h $(SHARED:%=%/*.h)) ../../include/uapi/linux/io_ring.h
 

@@ -9,6 +9,7 @@
 #include "module.h"
 #include "ring.h"
 
+#define OPS_MAX (IO_RING_OP_COPY_FILE_RANGE + 1)
 #define MAX_OPS 256
 
 static int query_at(int fd, void *arg)
@@ -45,7 +46,7 @@ static void expect_this_abi(struct __test_metadata *_metadata, const struct io_r
 
 	EXPECT_EQ(64, q->size);
 	EXPECT_EQ(IO_RING_ABI_VERSION, q->abi_version);
-	EXPECT_EQ(IO_RING_OP_WRITE + 1, q->ops_max);
+	EXPECT_EQ(OPS_MAX, q->ops_max);
 	EXPECT_EQ(features, q->features);
 	EXPECT_EQ(setup_flags, q->setup_flags);
 	EXPECT_EQ(IO_RING_ENTER_ABS_TIMER | IO_RING_ENTER_NO_STALL, q->enter_flags);
@@ -171,7 +172,7 @@ TEST_F(query, argument_that_cannot_be_accessed)
 	ASSERT_NE(NULL, page);
 	EXPECT_EQ(EFAULT, query_at(self->control, NULL));
 	EXPECT_EQ(EFAULT, query_at(self->control, (void *)~0UL));
-	EXPECT_EQ(EFAULT, query_at(self->control, (void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, query_at(self->control, WILD_ADDRESS));
 	EXPECT_EQ(EFAULT, query_at(self->control, guard));
 	memcpy(guard - 32, &self->q, 32);
 	EXPECT_EQ(EFAULT, query_at(self->control, guard - 32));
@@ -184,7 +185,7 @@ TEST_F(query, argument_that_cannot_be_accessed)
 /* Ask for len operations at the end of an accessible page. */
 static void expect_ops(struct __test_metadata *_metadata, int control, __u32 len, __u32 room)
 {
-	const __u32 max = IO_RING_OP_WRITE + 1;
+	const __u32 max = OPS_MAX;
 	unsigned char *page = guarded_pages(2);
 	struct io_ring_op_info *ops = (void *)(page + 8192 - room * sizeof(*ops));
 	struct io_ring_query q = { .size = sizeof(q), .ops = (uintptr_t)ops, .ops_len = len };
@@ -209,10 +210,10 @@ TEST_F(query, ops_array_of_any_length)
 	expect_ops(_metadata, self->control, 0, 0);
 	expect_ops(_metadata, self->control, 1, 1);
 	expect_ops(_metadata, self->control, 5, 8);
-	expect_ops(_metadata, self->control, IO_RING_OP_WRITE, IO_RING_OP_WRITE);
-	expect_ops(_metadata, self->control, IO_RING_OP_WRITE + 1, IO_RING_OP_WRITE + 1);
+	expect_ops(_metadata, self->control, OPS_MAX - 1, OPS_MAX - 1);
+	expect_ops(_metadata, self->control, OPS_MAX, OPS_MAX);
 	expect_ops(_metadata, self->control, MAX_OPS, MAX_OPS);
-	expect_ops(_metadata, self->control, ~0U, IO_RING_OP_WRITE + 1);
+	expect_ops(_metadata, self->control, ~0U, OPS_MAX);
 }
 
 TEST_F(query, ops_array_that_is_not_wanted)
@@ -220,14 +221,15 @@ TEST_F(query, ops_array_that_is_not_wanted)
 	self->q.ops_len = 5;
 	EXPECT_EQ(0, query_at(self->control, &self->q));
 	EXPECT_EQ(0, self->q.ops_len);
-	EXPECT_EQ(IO_RING_OP_WRITE + 1, self->q.ops_max);
+	EXPECT_EQ(OPS_MAX, self->q.ops_max);
 }
 
 TEST_F(query, ops_array_that_cannot_be_written)
 {
 	unsigned char *page = guarded_pages(1);
 	unsigned char *guard = page + 4096;
-	const uintptr_t bad[] = { 1, (uintptr_t)guard, (uintptr_t)guard - 24, ~0UL, 1UL << 63 };
+	const uintptr_t bad[] = { 1, (uintptr_t)guard, (uintptr_t)guard - 24, ~0UL,
+				  (uintptr_t)WILD_ADDRESS };
 
 	ASSERT_NE(NULL, page);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

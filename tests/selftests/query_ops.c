@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What QUERY says of each operation, held against what the ring does with it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <kselftest_harness.h>
 
 #include "files.h"
 #include "pinned.h"
+#include "module.h"
 #include "ring.h"
 
 #define OPCODES 256
@@ -36,8 +39,12 @@ static const struct field {
 struct bench {
 	struct ring ring;
 	int file;
+	int other;
+	int dir;
+	int pair[2];
 	unsigned char buffer[64];
 	struct iovec iov;
+	struct msghdr msg;
 };
 
 FIXTURE(ops)
@@ -49,29 +56,44 @@ FIXTURE(ops)
 
 FIXTURE_SETUP(ops)
 {
+	static const unsigned char zeros[CONTENT_LEN];
 	struct io_ring_query q = {
 		.size = sizeof(q),
 		.ops = (uintptr_t)self->info,
 		.ops_len = OPCODES,
 	};
 
+	ASSERT_EQ(0, module_reload_with("ops=all"));
 	ASSERT_EQ(0, ring_open(&self->bench.ring, 8, 0));
 	ASSERT_EQ(0, ioctl(self->bench.ring.fd, IO_RING_QUERY, &q));
 	self->known = q.ops_len;
 	self->bench.file = temp_file(TMPFS_DIR);
 	ASSERT_LE(0, self->bench.file);
 	ASSERT_EQ(0, pattern_write(self->bench.file, CONTENT_LEN, 1));
+	self->bench.other = temp_file(TMPFS_DIR);
+	ASSERT_LE(0, self->bench.other);
+	ASSERT_EQ(0, pattern_write(self->bench.other, CONTENT_LEN, 2));
+	self->bench.dir = open("/", O_RDONLY | O_DIRECTORY);
+	ASSERT_LE(0, self->bench.dir);
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
 	ASSERT_EQ(0, buffer_register(&self->bench.ring, self->bench.buffer,
 				     sizeof(self->bench.buffer)));
+	self->bench.msg = (struct msghdr) { .msg_iov = &self->bench.iov, .msg_iovlen = 1 };
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->bench.pair));
+	ASSERT_EQ(CONTENT_LEN, write(self->bench.pair[0], zeros, CONTENT_LEN));
+	ASSERT_EQ(CONTENT_LEN, write(self->bench.pair[1], zeros, CONTENT_LEN));
 }
 
 FIXTURE_TEARDOWN(ops)
 {
 	ring_close(&self->bench.ring);
 	close(self->bench.file);
+	close(self->bench.other);
+	close(self->bench.dir);
+	close(self->bench.pair[0]);
+	close(self->bench.pair[1]);
 }
 
 static const __u8 listed[] = {
@@ -79,6 +101,9 @@ static const __u8 listed[] = {
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
 	IO_RING_OP_READ_FIXED, IO_RING_OP_WRITE_FIXED,
 	IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
+	IO_RING_OP_SYNC_FILE_RANGE, IO_RING_OP_FALLOCATE, IO_RING_OP_FADVISE,
+	IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS, IO_RING_OP_COPY_FILE_RANGE,
+	IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG, IO_RING_OP_RECVMSG,
 };
 
 static __u8 sqe_flags_of(unsigned int opcode)
@@ -93,9 +118,34 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_WRITE_FIXED:
 	case IO_RING_OP_READV_FIXED:
 	case IO_RING_OP_WRITEV_FIXED:
+	case IO_RING_OP_SYNC_FILE_RANGE:
+	case IO_RING_OP_FALLOCATE:
+	case IO_RING_OP_FADVISE:
+	case IO_RING_OP_FTRUNCATE:
+	case IO_RING_OP_GETDENTS:
+	case IO_RING_OP_COPY_FILE_RANGE:
+	case IO_RING_OP_SEND:
+	case IO_RING_OP_RECV:
+	case IO_RING_OP_SENDMSG:
+	case IO_RING_OP_RECVMSG:
 		return IO_RING_SQE_FIXED_FILE;
 	default:
 		return 0;
+	}
+}
+
+static bool is_done_by_a_worker(unsigned int opcode)
+{
+	switch (opcode) {
+	case IO_RING_OP_FSYNC:
+	case IO_RING_OP_SYNC_FILE_RANGE:
+	case IO_RING_OP_FALLOCATE:
+	case IO_RING_OP_FTRUNCATE:
+	case IO_RING_OP_GETDENTS:
+	case IO_RING_OP_COPY_FILE_RANGE:
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -131,6 +181,35 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 	case IO_RING_OP_CANCEL:
 		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
 			       IO_RING_CANCEL_OP;
+		break;
+	case IO_RING_OP_FALLOCATE:
+		sqe.off = CONTENT_LEN;
+		sqe.addr = 1;
+		break;
+	case IO_RING_OP_FTRUNCATE:
+		sqe.off = CONTENT_LEN + 1;
+		break;
+	case IO_RING_OP_GETDENTS:
+		sqe.fd = bench->dir;
+		sqe.addr = (uintptr_t)bench->buffer;
+		sqe.len = sizeof(bench->buffer);
+		break;
+	case IO_RING_OP_COPY_FILE_RANGE:
+		sqe.off = CONTENT_LEN;
+		sqe.file_index = bench->other;
+		sqe.len = sizeof(bench->buffer);
+		break;
+	case IO_RING_OP_SEND:
+	case IO_RING_OP_RECV:
+		sqe.fd = bench->pair[0];
+		sqe.addr = (uintptr_t)bench->buffer;
+		sqe.len = sizeof(bench->buffer);
+		break;
+	case IO_RING_OP_SENDMSG:
+	case IO_RING_OP_RECVMSG:
+		sqe.fd = bench->pair[0];
+		sqe.addr = (uintptr_t)&bench->msg;
+		sqe.len = 1;
 		break;
 	}
 	return sqe;
@@ -215,10 +294,13 @@ TEST_F(ops, work_when_they_are_right)
 		bool transfers = sqe.len;
 
 		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
+		/* A directory gives as many entries as fit. */
+		if (listed[i] == IO_RING_OP_GETDENTS && cqe.res > 0)
+			cqe.res = sizeof(self->bench.buffer);
 		EXPECT_EQ(transfers ? (int)sizeof(self->bench.buffer) : 0, cqe.res) {
 			TH_LOG("opcode %u", listed[i]);
 		}
-		EXPECT_EQ(listed[i] == IO_RING_OP_FSYNC ? CQE_VIA(IO_RING_PATH_WORKER) : 0,
+		EXPECT_EQ(is_done_by_a_worker(listed[i]) ? CQE_VIA(IO_RING_PATH_WORKER) : 0,
 			  cqe.flags) {
 			TH_LOG("opcode %u", listed[i]);
 		}

@@ -335,7 +335,7 @@ static int wait_for_a_while(struct ring *ring)
 {
 	struct io_ring_enter args = {
 		.min_complete = ring_ready(ring) + 1,
-		.timeout = patience(SOON) * 1000000,
+		.timeout = patience(SOON) * 1000000LL,
 	};
 
 	return ring_enter_fd(ring->fd, &args);

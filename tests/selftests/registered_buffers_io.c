@@ -176,7 +176,7 @@ TEST_F(io, does_not_reach_outside)
 
 	for (__u8 op = IO_RING_OP_READ_FIXED; op <= IO_RING_OP_WRITE_FIXED; op++) {
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-			struct io_ring_sqe sqe = sqe_fixed(op, self->file, 0, NULL, bad[i].len, 0);
+			struct io_ring_sqe sqe = sqe_buffer(op, self->file, 0, NULL, bad[i].len, 0);
 
 			sqe.addr = bad[i].addr;
 			expect_outside(_metadata, self, sqe, EFAULT, bad[i].field);
@@ -202,16 +202,16 @@ TEST_F(io, parts_do_not_reach_outside)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 			struct iovec iov[] = { { b, 7 }, bad[i], { b, 7 } };
 
-			expect_outside(_metadata, self, sqe_fixed(op, self->file, 0, iov, 3, 0),
+			expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, iov, 3, 0),
 				       EFAULT, addr);
-			expect_outside(_metadata, self, sqe_fixed(op, self->file, 0, iov + 1, 1, 0),
+			expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, iov + 1, 1, 0),
 				       EFAULT, addr);
 		}
-		expect_outside(_metadata, self, sqe_fixed(op, self->file, 0, NULL, 1, 0), EFAULT,
+		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, NULL, 1, 0), EFAULT,
 			       addr);
-		expect_outside(_metadata, self, sqe_fixed(op, self->file, 0, b, 1025, 0), EINVAL,
+		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, b, 1025, 0), EINVAL,
 			       len);
-		expect_outside(_metadata, self, sqe_fixed(op, self->file, 0, b, ~0U, 0), EINVAL,
+		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, b, ~0U, 0), EINVAL,
 			       len);
 	}
 }
@@ -227,13 +227,13 @@ TEST_F(io, numbers_without_a_buffer)
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
 		for (unsigned int bit = 0; bit < 16; bit++)
 			expect_outside(_metadata, self,
-				       sqe_fixed(ops[i], self->file, 1U << bit, self->buffer, 1, 0),
+				       sqe_buffer(ops[i], self->file, 1U << bit, self->buffer, 1, 0),
 				       EFAULT, field);
 	}
 	ASSERT_EQ(0, buffers_unregister(&self->ring));
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
 		expect_outside(_metadata, self,
-			       sqe_fixed(ops[i], self->file, 0, self->buffer, 1, 0), EFAULT,
+			       sqe_buffer(ops[i], self->file, 0, self->buffer, 1, 0), EFAULT,
 			       field);
 }
 
@@ -266,7 +266,7 @@ FIXTURE_TEARDOWN(kept)
 TEST_F(kept, not_for_old_files)
 {
 	int comm = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	struct io_ring_sqe sqe = sqe_fixed(IO_RING_OP_READ_FIXED, comm, 0, self->memory, 1,
+	struct io_ring_sqe sqe = sqe_buffer(IO_RING_OP_READ_FIXED, comm, 0, self->memory, 1,
 					   (uintptr_t)self->memory + PAGE);
 	struct io_ring_cqe cqe;
 
@@ -290,9 +290,9 @@ TEST_F(kept, while_a_request_waits)
 
 	iov = (struct iovec) { self->memory, 8 };
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	sqe = sqe_fixed(IO_RING_OP_READ_FIXED, ends[0], 0, self->memory + PAGE, 8, 0);
+	sqe = sqe_buffer(IO_RING_OP_READ_FIXED, ends[0], 0, self->memory + PAGE, 8, 0);
 	ring_push(&self->ring, &sqe);
-	sqe = sqe_fixed(IO_RING_OP_READV_FIXED, ends[0], 0, &iov, 1, 0);
+	sqe = sqe_buffer(IO_RING_OP_READV_FIXED, ends[0], 0, &iov, 1, 0);
 	ring_push(&self->ring, &sqe);
 	ASSERT_EQ(2, ring_enter(&self->ring, 2, 0));
 	ASSERT_EQ(0, buffers_unregister(&self->ring));
@@ -321,7 +321,7 @@ TEST_F(kept, not_beyond_close)
 	int ends[2];
 
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	sqe = sqe_fixed(IO_RING_OP_READ_FIXED, ends[0], 0, self->memory, 8, 0);
+	sqe = sqe_buffer(IO_RING_OP_READ_FIXED, ends[0], 0, self->memory, 8, 0);
 	ring_push(&self->ring, &sqe);
 	ASSERT_EQ(1, ring_enter(&self->ring, 1, 0));
 	EXPECT_EQ(2, pinned_here());
@@ -341,7 +341,7 @@ TEST_F(kept, while_a_device_has_it)
 	unsigned int seen = 0;
 
 	ASSERT_LE(0, disk);
-	sqe = sqe_fixed(IO_RING_OP_READ_FIXED, disk, 0, self->memory + PAGE, PAGE, 0);
+	sqe = sqe_buffer(IO_RING_OP_READ_FIXED, disk, 0, self->memory + PAGE, PAGE, 0);
 	sqe.user_data = 1;
 	ring_push(&self->ring, &sqe);
 	ASSERT_EQ(1, ring_enter(&self->ring, 1, 0));
@@ -369,7 +369,7 @@ TEST_F(kept, by_close_until_the_device_is_done)
 
 	ASSERT_LE(0, disk);
 	for (unsigned int i = 0; i < 4; i++) {
-		sqe = sqe_fixed(IO_RING_OP_READ_FIXED, disk, 0, self->memory, PAGE, i * PAGE);
+		sqe = sqe_buffer(IO_RING_OP_READ_FIXED, disk, 0, self->memory, PAGE, i * PAGE);
 		ring_push(&self->ring, &sqe);
 	}
 	ASSERT_EQ(4, ring_enter(&self->ring, 4, 0));

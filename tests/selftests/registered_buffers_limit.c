@@ -159,7 +159,7 @@ static int given_back_by_close(void *arg)
 	for (unsigned int round = 0; round < 20; round++) {
 		CHECK(!open_ring(&ring));
 		CHECK(buffer_register(&ring, memory, LIMIT * PAGE) == 0);
-		sqe = sqe_fixed(IO_RING_OP_READ_FIXED, ends[0], 0, memory, PAGE, 0);
+		sqe = sqe_buffer(IO_RING_OP_READ_FIXED, ends[0], 0, memory, PAGE, 0);
 		ring_push(&ring, &sqe);
 		CHECK(ring_enter(&ring, 1, 0) == 1);
 		ring_close(&ring);

@@ -66,7 +66,7 @@ static int registers_again(struct ring *ring)
 static int reads(struct ring *ring)
 {
 	unsigned char *memory = new_pages(PAGES);
-	struct io_ring_sqe sqe = sqe_fixed(IO_RING_OP_READ_FIXED, ends[0], 0, memory, PAGE, 0);
+	struct io_ring_sqe sqe = sqe_buffer(IO_RING_OP_READ_FIXED, ends[0], 0, memory, PAGE, 0);
 	int error = buffer_register(ring, memory, PAGES * PAGE);
 
 	ring_push(ring, &sqe);

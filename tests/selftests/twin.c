@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ unsigned char *twin_memory(void)
 	return memory;
 }
 
-static const void *address_of(const struct twin_transfer *t)
+static void *address_of(const struct twin_transfer *t)
 {
 	switch (t->buffer) {
 	case TWIN_AT_START:
@@ -43,15 +42,15 @@ static const void *address_of(const struct twin_transfer *t)
 	case TWIN_AT_ODD:
 		return twin_memory() + 1;
 	case TWIN_AT_TAIL:
-		return twin_memory() + TWIN_MEMORY - 100;
+		return twin_memory() + TWIN_MEMORY - ACCESSIBLE_TAIL;
 	case TWIN_AT_GUARD:
 		return twin_memory() + TWIN_MEMORY;
 	case TWIN_AT_NULL:
 		return NULL;
 	case TWIN_AT_WILD:
-		return (void *)(1UL << 63);
+		return WILD_ADDRESS;
 	case TWIN_AT_GIVEN:
-		return t->addr;
+		return (void *)t->addr;
 	}
 	return NULL;
 }
@@ -59,30 +58,36 @@ static const void *address_of(const struct twin_transfer *t)
 /* Whether the file has no use for offsets: the ring ignores them then, the system calls do not. */
 static bool ignores_offsets(int fd, bool is_write)
 {
-	return syscall(is_write ? SYS_pwrite64 : SYS_pread64, fd, NULL, 0L, 0L) < 0 &&
+	return (is_write ? pwrite(fd, "", 0, 0) : pread(fd, &(char){ 0 }, 0, 0)) < 0 &&
 	       errno == ESPIPE;
+}
+
+/* The C library knows how a machine passes an offset of 64 bits, and passes on what is wrong. */
+static long vectored(bool is_write, int fd, const void *iov, __u32 count, off_t off, int flags)
+{
+	if (is_write)
+		return pwritev2(fd, iov, count, off, flags);
+	return preadv2(fd, iov, count, off, flags);
 }
 
 static long by_syscall(int fd, const struct twin_transfer *t)
 {
-	const void *addr = address_of(t);
-	const struct iovec iov = { (void *)addr, t->len };
+	void *addr = address_of(t);
+	const struct iovec iov = { addr, t->len };
 	bool is_write = twin_is_write(t->opcode);
 	bool is_vector = t->opcode == IO_RING_OP_READV || t->opcode == IO_RING_OP_WRITEV;
 	bool is_current = t->off == ~0ULL || ignores_offsets(fd, is_write);
-	long off = is_current ? -1 : (long)t->off;
+	off_t off = is_current ? -1 : (off_t)t->off;
 	long n;
 
 	if (is_vector)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, addr, (long)t->len, off, 0L,
-			    t->op_flags);
+		n = vectored(is_write, fd, addr, t->len, off, t->op_flags);
 	else if (t->op_flags)
-		n = syscall(is_write ? SYS_pwritev2 : SYS_preadv2, fd, &iov, 1L, off, 0L,
-			    t->op_flags);
+		n = vectored(is_write, fd, &iov, 1, off, t->op_flags);
 	else if (is_current)
-		n = syscall(is_write ? SYS_write : SYS_read, fd, addr, (long)t->len);
+		n = is_write ? write(fd, addr, t->len) : read(fd, addr, t->len);
 	else
-		n = syscall(is_write ? SYS_pwrite64 : SYS_pread64, fd, addr, (long)t->len, off);
+		n = is_write ? pwrite(fd, addr, t->len, off) : pread(fd, addr, t->len, off);
 	return n < 0 ? -errno : n;
 }
 

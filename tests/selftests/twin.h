@@ -32,7 +32,7 @@ enum twin_target {
 enum twin_buffer {
 	TWIN_AT_START,
 	TWIN_AT_ODD,		/* one byte in */
-	TWIN_AT_TAIL,		/* 100 bytes before the guard page */
+	TWIN_AT_TAIL,		/* ACCESSIBLE_TAIL bytes before the guard page */
 	TWIN_AT_GUARD,
 	TWIN_AT_NULL,
 	TWIN_AT_WILD,		/* not an address of user space */

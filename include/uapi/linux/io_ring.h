@@ -49,20 +49,21 @@
  * @ioprio: I/O priority as ioprio_set(2) encodes it; 0 means that of the
  *          submitting thread.
  * @fd: File descriptor the request works on.
- * @off: File offset in bytes. For READ, WRITE, READV and WRITEV ~0 means the
- *       file position, which is then used and advanced as read(2) does, and
- *       requests that are under way at the same time use it in any order.
+ * @off: File offset in bytes, or as the operation says. For READ, WRITE, READV
+ *       and WRITEV ~0 means the file position, which is then used and advanced
+ *       as read(2) does, and requests that are under way at the same time use
+ *       it in any order.
  *       Files for which pread(2) or pwrite(2) would answer ESPIPE (pipes,
  *       sockets, terminals) ignore it.
  * @addr: User address of the buffer, or of an array of struct iovec.
  * @len: Length of the buffer in bytes, or number of elements of the array.
  *       Transfers are cut to 0x7ffff000 bytes, as read(2) does.
  * @op_flags: Flags of the operation: RWF_* for the reading and writing ones,
- *            IO_RING_FSYNC_* for FSYNC.
+ *            IO_RING_FSYNC_* for FSYNC, or as the operation says.
  * @user_data: Handed back, untouched, in the completion.
  * @buf_index: For the _FIXED operations: number of a registered buffer.
  * @personality: Must be 0.
- * @file_index: Must be 0.
+ * @file_index: Must be 0, but for COPY_FILE_RANGE.
  * @addr3: Must be 0.
  * @resv: Must be 0.
  *
@@ -102,13 +103,30 @@ struct io_ring_sqe {
  * @IO_RING_OP_READ_FIXED: As READ, into the registered buffer @buf_index: @addr
  *                         and @len are a part of its address range.
  * @IO_RING_OP_WRITE_FIXED: As WRITE, likewise.
+ * @IO_RING_OP_SYNC_FILE_RANGE: sync_file_range(2) of @len bytes of @fd from
+ *                    @off, @len 0 for the rest; @op_flags are
+ *                    SYNC_FILE_RANGE_* bits.
+ * @IO_RING_OP_SENDMSG: sendmsg(2): @fd, @addr as a struct msghdr of the program,
+ *                    @len 1, @op_flags as MSG_* bits. No ancillary data.
+ * @IO_RING_OP_RECVMSG: recvmsg(2), likewise.
  * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
  *                     their file, for a worker thread, or in one. @op_flags
  *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
  *                     and @len (an opcode); fields that are not asked for must
  *                     be 0.
+ * @IO_RING_OP_FALLOCATE: fallocate(2) of @addr bytes of @fd from @off; @len is
+ *                    the mode, FALLOC_FL_* bits.
  * @IO_RING_OP_READ: pread(2): @fd, @off, @addr, @len, @op_flags, @ioprio.
  * @IO_RING_OP_WRITE: pwrite(2), likewise.
+ * @IO_RING_OP_FADVISE: posix_fadvise(2) for @len bytes of @fd from @off, @len 0
+ *                    for the rest; @op_flags is a POSIX_FADV_* number.
+ * @IO_RING_OP_SEND: send(2): @fd, @addr, @len, @op_flags as MSG_* bits.
+ * @IO_RING_OP_RECV: recv(2), likewise.
+ * @IO_RING_OP_FTRUNCATE: ftruncate(2) of @fd to @off bytes; the permission to
+ *                    write is asked for once more, as truncate(2) does.
+ * @IO_RING_OP_GETDENTS: getdents64(2) of @fd, to @len bytes at @addr.
+ * @IO_RING_OP_COPY_FILE_RANGE: copy_file_range(2) of @len bytes to @off of @fd,
+ *                    from @addr of the file whose descriptor is @file_index.
  * @IO_RING_OP_READV_FIXED: As READV, where each element of the array is a part of
  *                          the registered buffer @buf_index.
  * @IO_RING_OP_WRITEV_FIXED: As WRITEV, likewise.
@@ -120,8 +138,12 @@ struct io_ring_sqe {
  * (@addr): with several parts, all but the last must end, and all but the first
  * begin, as the device needs it.
  *
- * An opcode that is not listed completes with -EINVAL and names the field
- * opcode. IO_RING_QUERY tells which are there and what each accepts.
+ * Numbers below 128 are those of io_uring. An opcode that is not listed
+ * completes with -EINVAL and names the field opcode; one that the ring is not
+ * allowed, with -EACCES. IO_RING_QUERY tells which are allowed and what each
+ * accepts. FALLOCATE, FTRUNCATE, GETDENTS, COPY_FILE_RANGE, SEND, RECV, SENDMSG
+ * and RECVMSG are beyond the floor set: an administrator has to allow them
+ * (module parameters "ops" and "nodes").
  */
 enum io_ring_op {
 	IO_RING_OP_NOP		= 0,
@@ -130,15 +152,31 @@ enum io_ring_op {
 	IO_RING_OP_FSYNC	= 3,
 	IO_RING_OP_READ_FIXED	= 4,
 	IO_RING_OP_WRITE_FIXED	= 5,
+	IO_RING_OP_SYNC_FILE_RANGE = 8,
+	IO_RING_OP_SENDMSG	= 9,
+	IO_RING_OP_RECVMSG	= 10,
 	IO_RING_OP_CANCEL	= 14,
+	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
 	IO_RING_OP_READV_FIXED	= 58,
 	IO_RING_OP_WRITEV_FIXED	= 59,
+	IO_RING_OP_FADVISE	= 24,
+	IO_RING_OP_SEND		= 26,
+	IO_RING_OP_RECV		= 27,
+	IO_RING_OP_FTRUNCATE	= 55,
+	IO_RING_OP_GETDENTS	= 128,
+	IO_RING_OP_COPY_FILE_RANGE = 129,
 };
 
 /* io_ring_sqe.op_flags of IO_RING_OP_FSYNC: as fdatasync(2). */
 #define IO_RING_FSYNC_DATASYNC	(1U << 0)
+
+/*
+ * io_ring_sqe.op_flags of IO_RING_OP_COPY_FILE_RANGE: @file_index is the number of
+ * a registered file.
+ */
+#define IO_RING_COPY_FROM_FIXED	(1U << 31)
 
 /*
  * io_ring_sqe.op_flags of IO_RING_OP_CANCEL
@@ -256,7 +294,8 @@ struct io_ring_sq_offsets {
  * @overflow: __u32, written by the kernel: how many completions had to wait
  *            for room so far. None is ever lost.
  * @cqes: struct io_ring_cqe[ring_entries], written by the kernel.
- * @flags: Reserved, 0.
+ * @flags: __u32, written by the program: IO_RING_CQ_* bits; the others are
+ *         ignored.
  * @resv: Reserved, 0.
  *
  * Offsets are in bytes from the start of the region.
@@ -271,6 +310,9 @@ struct io_ring_cq_offsets {
 	__u32	flags;
 	__u32	resv;
 };
+
+/* The eventfd that is registered is not signalled; IO_RING_REGISTER_EVENTFD. */
+#define IO_RING_CQ_EVENTFD_DISABLED	(1U << 0)
 
 /*
  * io_ring_setup.flags
@@ -327,6 +369,7 @@ struct io_ring_cq_offsets {
  *                         "max_workers").
  * @IO_RING_LIMIT_DISABLED: The administrator switched rings off (module
  *                          parameter "disabled"), for all or for this caller.
+ * @IO_RING_LIMIT_FILES: More files to register than RLIMIT_NOFILE of the caller.
  */
 enum io_ring_limit {
 	IO_RING_LIMIT_NONE		= 0,
@@ -336,11 +379,12 @@ enum io_ring_limit {
 	IO_RING_LIMIT_MEMORY		= 4,
 	IO_RING_LIMIT_DISABLED		= 5,
 	IO_RING_LIMIT_WORKERS		= 6,
+	IO_RING_LIMIT_FILES		= 7,
 };
 
 /**
  * struct io_ring_setup - argument of IO_RING_SETUP
- * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 152 is
+ * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 160 is
  *        EINVAL; larger is accepted if the kernel's unknown rest is all 0, else
  *        E2BIG.
  * @flags: In: IO_RING_SETUP_* bits; an unknown one is EINVAL.
@@ -373,16 +417,21 @@ enum io_ring_limit {
  * @files: In: user address of an array of __s32, the descriptors of files to
  *         register as IO_RING_REGISTER_FILES does; 0 with @nr_files not 0 makes
  *         an empty table. If an element is to blame, @limit_need is its number.
- * @nr_files: In: elements of that array, at most IO_RING_MAX_FILES; 0 makes no
- *            table.
- * @resv: Must be 0.
+ * @nr_files: In: elements of that array, at most IO_RING_MAX_FILES and
+ *            RLIMIT_NOFILE; 0 makes no table.
+ * @nr_ops: In: elements of the array at @ops, at most 256.
+ * @ops: In: user address of an array of __u8, the operations (enum io_ring_op)
+ *       that the ring is to be allowed, for ever and whoever gets it; each has
+ *       to be allowed on the node. 0 with @nr_ops 0 allows all that are. If an
+ *       element is to blame, @limit_need is its number.
  *
  * Returns a new descriptor, always close-on-exec, or -1 with errno:
  * EINVAL (a field, named in @error_field), E2BIG (@size), EFAULT (the argument
  * cannot be read or written), ENOMEM (@error_limit, @limit_need), EPERM
- * (IO_RING_LIMIT_DISABLED), EMFILE or ENFILE (descriptors), EBADF or ELOOP (a
- * file cannot be registered), EOPNOTSUPP (this
- * CPU's data cache aliases). On failure only the error_* and limit_* members
+ * (IO_RING_LIMIT_DISABLED), EMFILE (descriptors, or IO_RING_LIMIT_FILES), ENFILE
+ * (descriptors), EBADF or ELOOP (a file cannot be registered), EACCES (@ops: not
+ * allowed on this node), EOPNOTSUPP (this CPU's data cache aliases). On failure
+ * only the error_* and limit_* members
  * have been written.
  */
 struct io_ring_setup {
@@ -404,7 +453,8 @@ struct io_ring_setup {
 	struct io_ring_cq_offsets	cq_off;
 	__aligned_u64	files;
 	__u32	nr_files;
-	__u32	resv;
+	__u32	nr_ops;
+	__aligned_u64	ops;
 };
 
 /*
@@ -511,13 +561,24 @@ struct io_ring_register {
  * @IO_RING_UNREGISTER_BUFFERS: As UNREGISTER_FILES, of buffers.
  * @IO_RING_UNREGISTER_FILES: Takes the table of registered files away; @addr and
  *                            @nr are 0. ENXIO: there is none.
+ * @IO_RING_REGISTER_EVENTFD: The eventfd whose descriptor, a __s32, is at @addr
+ *                            is signalled whenever completions become readable;
+ *                            @nr is 1. EBADF: not an open descriptor. EINVAL,
+ *                            naming @addr: not that of an eventfd. EBUSY: there
+ *                            is one already.
+ * @IO_RING_UNREGISTER_EVENTFD: Ends that; @addr and @nr are 0. ENXIO: there is
+ *                              none.
+ * @IO_RING_REGISTER_EVENTFD_ASYNC: As IO_RING_REGISTER_EVENTFD, but completions
+ *                                  that can be read when the IO_RING_ENTER that
+ *                                  took their entries returns are not signalled.
  * @IO_RING_REGISTER_FILES: Makes a table of @nr files, at most IO_RING_MAX_FILES.
  *                          @addr is that of a struct io_ring_resources, whose
- *                          @first is 0. EBUSY: there is one already.
+ *                          @first is 0. EMFILE: more than RLIMIT_NOFILE. EBUSY:
+ *                          there is a table already.
  * @IO_RING_UPDATE_FILES: Replaces @nr files of the table from number @first of
  *                        the struct io_ring_resources at @addr on: all of them,
- *                        or on failure none. EINVAL, naming no field: there are
- *                        not so many.
+ *                        or on failure none. ENXIO: there is no table. EINVAL,
+ *                        naming @nr: there are not so many.
  * @IO_RING_UPDATE_BUFFERS: As UPDATE_FILES, of buffers.
  * @IO_RING_REGISTER_QUIESCE: Cancels all requests, as IO_RING_OP_CANCEL with
  *                            ANY, and waits until none is under way. @addr is
@@ -531,6 +592,9 @@ enum io_ring_register_op {
 	IO_RING_REGISTER_BUFFERS	= 0,
 	IO_RING_UNREGISTER_BUFFERS	= 1,
 	IO_RING_UNREGISTER_FILES	= 3,
+	IO_RING_REGISTER_EVENTFD	= 4,
+	IO_RING_UNREGISTER_EVENTFD	= 5,
+	IO_RING_REGISTER_EVENTFD_ASYNC	= 7,
 	IO_RING_REGISTER_FILES		= 13,
 	IO_RING_UPDATE_FILES		= 14,
 	IO_RING_UPDATE_BUFFERS		= 16,
@@ -542,8 +606,9 @@ enum io_ring_register_op {
  * @first: In: number of the first resource that is meant.
  * @resv: Must be 0.
  * @data: In: user address of an array. Of files, of __s32: descriptors,
- *        IO_RING_FILE_NONE for no file, IO_RING_FILE_KEEP for what is there. Of
- *        buffers, of struct io_ring_buffer. 0 means no resources at all.
+ *        IO_RING_FILE_NONE for no file, IO_RING_FILE_KEEP for what is there
+ *        (nothing, in a new table). Of buffers, of struct io_ring_buffer. 0 means
+ *        no resources at all.
  * @tags: In: user address of an array of __u64, or 0. A tag that is not 0 comes
  *        back as user_data of a completion with result 0 when its resource has
  *        left the table and no request uses it any more.
@@ -615,7 +680,9 @@ struct io_ring_quiesce {
  * @op_flags: Bits that io_ring_sqe.op_flags may have.
  * @fields: Bit n is set if byte n of struct io_ring_sqe may be other than 0.
  *
- * The kernel validates requests with the same table.
+ * The kernel validates requests with the same table. An operation that is not
+ * allowed on the node or the ring that is asked is told of as one that does not
+ * exist.
  */
 struct io_ring_op_info {
 	__u8	opcode;
@@ -643,8 +710,9 @@ struct io_ring_op_info {
  * @max_entries: Out: largest io_ring_setup.entries. In: must be 0.
  * @max_cq_entries: Out: largest io_ring_setup.cq_entries. In: must be 0.
  * @max_requests: Out: largest io_ring_setup.requests. In: must be 0.
- * @disabled: Out: 1 if IO_RING_SETUP would fail with EPERM for the caller, else
- *            0. In: must be 0.
+ * @disabled: Out: 1 if IO_RING_SETUP would fail with EPERM for the caller, 2 if
+ *            with EOPNOTSUPP because this CPU's data cache aliases, else 0. In:
+ *            must be 0.
  * @error_field: Out, on EINVAL: byte offset in this structure of the field to
  *               blame. In: must be 0.
  * @max_workers: Out: largest io_ring_setup.max_workers. In: must be 0.

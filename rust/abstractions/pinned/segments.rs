@@ -22,7 +22,7 @@ const SHIFT_MAX: u32 = 30;
 /// A page of a buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    /// Its number in physical memory.
+    /// Its number in memory that is aligned to its size: in a large page, or in all there is.
     pub(crate) number: usize,
     /// Whether it can be in one segment with the page before it, whose number is one less.
     pub(crate) joins: bool,

@@ -17,7 +17,8 @@ use super::{
     NewBuffers,
     Priority,
     Transfer,
-    Unfit, //
+    Unfit,
+    Via, //
 };
 use crate::abstractions::helpers;
 use core::marker::PhantomData;
@@ -127,12 +128,16 @@ impl<'a> NewTransfer<'a> {
 
         // Old interfaces may look at descriptors, which worker threads have none of.
         let is_lent = file.is_lent() || buffers.memory.is_lent();
-        let table = (!is(tells) && nonblocking == Nonblocking::Never).then(SharedTable::current);
+        let via = if !is(tells) && nonblocking == Nonblocking::Never {
+            Via::WithTable(SharedTable::current())
+        } else {
+            Via::File
+        };
 
         let mut transfer = Transfer {
             file,
             modes,
-            table,
+            via,
             start,
             flags,
             rwf,
@@ -148,6 +153,11 @@ impl<'a> NewTransfer<'a> {
             transfer.hold();
         }
         Ok(Self(transfer, PhantomData))
+    }
+
+    /// A transfer whose file is lent for `'a` at least.
+    pub(super) fn from_inner(transfer: Transfer) -> Self {
+        Self(transfer, PhantomData)
     }
 
     /// The transfer, whose file may only be lent.

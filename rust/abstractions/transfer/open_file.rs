@@ -2,10 +2,7 @@
 
 //! Open files.
 
-use super::{
-    is_restart,
-    Direction, //
-};
+use super::Direction;
 use crate::abstractions::helpers;
 use core::mem::ManuallyDrop;
 use kernel::{
@@ -93,22 +90,5 @@ impl OpenFile {
     pub(super) fn modes(&self) -> c_int {
         // SAFETY: The file is alive.
         unsafe { helpers::io_ring_file_modes(self.as_ptr()) }
-    }
-
-    /// Whether [`OpenFile::sync`] does anything but fail with `EINVAL`.
-    pub(crate) fn can_sync(&self) -> bool {
-        self.modes() & helpers::IO_RING_FILE_SYNCS != 0
-    }
-
-    /// As `fsync(2)` or `fdatasync(2)`, for the bytes `first..=last`. Process context; sleeps.
-    ///
-    /// Answers what the file system answers: 0 or a negative errno; `None` if a signal came first and a
-    /// system call would be restarted.
-    pub(crate) fn sync(&self, first: i64, last: i64, data_only: bool) -> Option<isize> {
-        let data_only = c_int::from(data_only);
-        // SAFETY: The file is alive.
-        let ret = unsafe { bindings::vfs_fsync_range(self.as_ptr(), first, last, data_only) };
-        let result = ret as isize;
-        (!is_restart(result)).then_some(result)
     }
 }

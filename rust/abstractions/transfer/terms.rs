@@ -29,6 +29,9 @@ impl Start {
 pub(crate) struct Priority(pub(super) u16);
 
 impl Priority {
+    /// None in particular.
+    pub(super) const NONE: Self = Self(0);
+
     /// As `ioprio_set(2)` encodes it; 0 for that of the calling thread.
     ///
     /// # Errors

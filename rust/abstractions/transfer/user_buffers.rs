@@ -6,15 +6,7 @@ use super::memory::{
     Memory,
     OwnedIovec, //
 };
-use crate::abstractions::{
-    helpers,
-    pinned::{
-        Outside,
-        PinnedBuffer, //
-    },
-    shared::Shared, //
-};
-use core::marker::PhantomData;
+use crate::abstractions::helpers;
 use kernel::{
     bindings,
     prelude::*, //
@@ -30,7 +22,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    fn iter_type(self) -> c_int {
+    pub(super) fn iter_type(self) -> c_int {
         match self {
             // `ITER_DEST` and `ITER_SOURCE` of linux/uio.h.
             Direction::Read => 0,
@@ -52,15 +44,7 @@ pub(crate) struct UserBuffers {
 // process they come from, or of what `memory` has.
 unsafe impl Send for UserBuffers {}
 
-/// User memory for a transfer that has not been started; may be lent for `'a`.
-pub(crate) struct NewBuffers<'a> {
-    pub(super) buffers: UserBuffers,
-    /// The bits that are set in one of the addresses and lengths that devices see.
-    pub(super) alignment: u64,
-    _lent: PhantomData<&'a Shared<PinnedBuffer>>,
-}
-
-impl NewBuffers<'static> {
+impl UserBuffers {
     /// One buffer of `len` bytes, cut to what `read(2)` transfers at most.
     ///
     /// # Errors
@@ -76,7 +60,12 @@ impl NewBuffers<'static> {
             bindings::import_ubuf(direction.iter_type(), buffer, len as usize, &mut iter)
         };
         kernel::error::to_result(ret)?;
-        Ok(Self::not_lent(direction, iter, Memory::User, false))
+        Ok(Self {
+            direction,
+            is_vector: false,
+            iter,
+            memory: Memory::User,
+        })
     }
 
     /// The buffers of an array of `count` `struct iovec`, which is copied. Process context; sleeps.
@@ -88,7 +77,7 @@ impl NewBuffers<'static> {
         if count == 0 {
             // The iterator over no element at all would point to the array that is not there.
             let mut nothing = Self::single(direction, 0, 0)?;
-            nothing.buffers.is_vector = true;
+            nothing.is_vector = true;
             return Ok(nothing);
         }
         let address = usize::try_from(address).map_err(|_| EFAULT)?;
@@ -103,117 +92,18 @@ impl NewBuffers<'static> {
         let ret = unsafe {
             bindings::import_iovec(direction.iter_type(), user, count, 1, &mut array, &mut iter)
         };
-        let iovec = Memory::Iovec {
+        let memory = Memory::Iovec {
             _array: OwnedIovec(array),
         };
         if ret < 0 {
             return Err(Error::from_errno(c_int::try_from(ret)?));
         }
-        Ok(Self::not_lent(direction, iter, iovec, true))
-    }
-
-    fn not_lent(
-        direction: Direction,
-        iter: bindings::iov_iter,
-        memory: Memory,
-        is_vector: bool,
-    ) -> Self {
-        Self {
-            buffers: UserBuffers {
-                direction,
-                is_vector,
-                iter,
-                memory,
-            },
-            alignment: 0,
-            _lent: PhantomData,
-        }
-    }
-}
-
-impl<'a> NewBuffers<'a> {
-    /// `len` bytes from `address` on of a pinned buffer.
-    ///
-    /// # Errors
-    ///
-    /// It has them not all.
-    #[inline]
-    pub(crate) fn pinned(
-        direction: Direction,
-        buffer: &'a Shared<PinnedBuffer>,
-        address: u64,
-        len: u32,
-    ) -> Result<Self, Outside> {
-        let mut iter = bindings::iov_iter::default();
-        // CAST: 0 or 1.
-        buffer.iter(direction.iter_type() as u32, address, len, &mut iter)?;
-        // SAFETY: As long as the buffer is borrowed; `UserBuffers::hold` is called if that is not long
-        // enough.
-        let memory = Memory::Lent(unsafe { buffer.lend() });
         Ok(Self {
-            buffers: UserBuffers {
-                direction,
-                is_vector: false,
-                iter,
-                memory,
-            },
-            // The segments after the first one start with a page.
-            alignment: address,
-            _lent: PhantomData,
+            direction,
+            is_vector: true,
+            iter,
+            memory,
         })
-    }
-}
-
-impl NewBuffers<'static> {
-    /// The buffers of an array of `count` `struct iovec`, all in one pinned buffer. Process context;
-    /// sleeps.
-    ///
-    /// # Errors
-    ///
-    /// As [`NewBuffers::vector`]; `EFAULT` also if they are not in the buffer.
-    pub(crate) fn pinned_vector(
-        direction: Direction,
-        buffer: &Shared<PinnedBuffer>,
-        address: u64,
-        count: u32,
-    ) -> Result<Self> {
-        let user = Self::vector(direction, address, count)?;
-        if count == 0 {
-            return Ok(user);
-        }
-        let user = user.buffers;
-        let mut pieces = KVVec::new();
-        let mut alignment = 0;
-        // SAFETY: The iterator is initialised.
-        let segments = unsafe { helpers::io_ring_iter_nr(&user.iter) };
-        let mut left = user.len();
-        for index in 0..segments {
-            // SAFETY: It is over user memory, and there are that many segments.
-            let iovec = unsafe { helpers::io_ring_iter_iovec(&user.iter, index) };
-            let (address, len) = (iovec.iov_base.addr(), iovec.iov_len);
-            buffer.append_to(&mut pieces, address, len)?;
-            alignment |= address as u64;
-            left = left.wrapping_sub(len);
-            if left != 0 {
-                alignment |= len as u64;
-            }
-        }
-        let mut iter = bindings::iov_iter::default();
-        // SAFETY: The pieces are as many as are named; `iter` is valid for writes.
-        unsafe {
-            helpers::io_ring_iter_bvec(
-                &mut iter,
-                direction.iter_type() as u32,
-                pieces.as_ptr(),
-                pieces.len() as c_ulong,
-                0,
-                user.len(),
-            )
-        };
-        let memory = Memory::pieces(pieces, buffer.clone())?;
-        let mut this = Self::not_lent(direction, iter, memory, true);
-        this.alignment = alignment;
-        Ok(this)
     }
 }
 

@@ -51,6 +51,10 @@ static const struct field setup_fields[] = {
 	FIELD(io_ring_setup, sqes_size),
 	FIELD(io_ring_setup, sq_off),
 	FIELD(io_ring_setup, cq_off),
+	FIELD(io_ring_setup, files),
+	FIELD(io_ring_setup, nr_files),
+	FIELD(io_ring_setup, nr_ops),
+	FIELD(io_ring_setup, ops),
 	END(io_ring_setup),
 };
 
@@ -62,9 +66,19 @@ static const struct {
 	{ IO_RING_OP_READV, "READV" },
 	{ IO_RING_OP_WRITEV, "WRITEV" },
 	{ IO_RING_OP_FSYNC, "FSYNC" },
+	{ IO_RING_OP_SYNC_FILE_RANGE, "SYNC_FILE_RANGE" },
+	{ IO_RING_OP_SENDMSG, "SENDMSG" },
+	{ IO_RING_OP_RECVMSG, "RECVMSG" },
 	{ IO_RING_OP_CANCEL, "CANCEL" },
+	{ IO_RING_OP_FALLOCATE, "FALLOCATE" },
 	{ IO_RING_OP_READ, "READ" },
 	{ IO_RING_OP_WRITE, "WRITE" },
+	{ IO_RING_OP_FADVISE, "FADVISE" },
+	{ IO_RING_OP_SEND, "SEND" },
+	{ IO_RING_OP_RECV, "RECV" },
+	{ IO_RING_OP_FTRUNCATE, "FTRUNCATE" },
+	{ IO_RING_OP_GETDENTS, "GETDENTS" },
+	{ IO_RING_OP_COPY_FILE_RANGE, "COPY_FILE_RANGE" },
 };
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
@@ -137,6 +151,9 @@ static void limit_text(const struct io_ring_setup *setup, int err, char *text, s
 		break;
 	case IO_RING_LIMIT_WORKERS:
 		name = "max_workers";
+		break;
+	case IO_RING_LIMIT_FILES:
+		name = "nr_files";
 		break;
 	case IO_RING_LIMIT_MEMORY:
 		snprintf(text, size, "not enough memory for a ring of %llu bytes", need);

@@ -17,7 +17,8 @@ use std::process::{Command, Stdio};
 const HEADER: &str = include_str!("../../../include/uapi/linux/io_ring.h");
 const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
-    include_str!("../../../rust/abi/resources.rs")
+    include_str!("../../../rust/abi/resources.rs"),
+    include_str!("../../../rust/abi/calls.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
@@ -43,7 +44,10 @@ fn constants() -> Vec<Constant> {
     let numbers = constants!(
         ABI_VERSION IOC_MAGIC QUERY SETUP ENTER REGISTER MAX_ENTRIES MAX_CQ_ENTRIES MAX_REQUESTS
         MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_READ_FIXED OP_WRITE_FIXED OP_READV_FIXED
-        OP_WRITEV_FIXED OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
+        OP_WRITEV_FIXED
+        OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
+        OP_SYNC_FILE_RANGE OP_FALLOCATE OP_FADVISE OP_FTRUNCATE OP_GETDENTS OP_COPY_FILE_RANGE
+        COPY_FROM_FIXED OP_SENDMSG OP_RECVMSG OP_SEND OP_RECV
         FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
         CANCEL_FD_FIXED SQE_FIXED_FILE
         CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK CQE_PATH_SHIFT CQE_PATH_MASK
@@ -51,10 +55,11 @@ fn constants() -> Vec<Constant> {
         SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND
         SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
         REGISTER_BUFFERS UNREGISTER_BUFFERS UPDATE_BUFFERS MAX_BUFFERS MAX_BUFFER_LEN BUFFER_KEEP
+        CQ_EVENTFD_DISABLED REGISTER_EVENTFD UNREGISTER_EVENTFD REGISTER_EVENTFD_ASYNC
         UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
         NO_FIELD LIMIT_NONE LIMIT_ENTRIES LIMIT_CQ_ENTRIES LIMIT_REQUESTS LIMIT_MEMORY
-        LIMIT_DISABLED LIMIT_WORKERS
+        LIMIT_DISABLED LIMIT_WORKERS LIMIT_FILES
         OFF_REGION OFF_CQ_REGION OFF_SQES
     );
     let negative = [("FILE_NONE", abi::FILE_NONE), ("FILE_KEEP", abi::FILE_KEEP)];
@@ -103,7 +108,7 @@ fn structures() -> Vec<Structure> {
             flags resv),
         structure!("setup", abi::Setup: size flags entries cq_entries requests error_field
             error_limit max_workers limit_need limit_have features region_size sqes_offset sqes_size
-            sq_off cq_off files nr_files resv),
+            sq_off cq_off files nr_files nr_ops ops),
         structure!("enter", abi::Enter: to_submit min_complete flags wait_error error_field clock
             timeout min_wait sigmask),
         structure!("register", abi::Register: size opcode flags error_field addr nr

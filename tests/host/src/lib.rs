@@ -9,6 +9,8 @@
 
 #[path = "../../../rust/abi.rs"]
 mod abi;
+#[path = "../../../rust/nodes.rs"]
+mod nodes;
 mod op;
 mod ring;
 
@@ -16,6 +18,7 @@ mod header;
 mod index;
 mod layout;
 mod line;
+mod policy;
 mod protocol;
 mod queue;
 mod rules;

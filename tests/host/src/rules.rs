@@ -50,7 +50,12 @@ const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
 const FIXED_FILE: u8 = 1;
 
-const OPERATIONS: [Operation; 11] = [
+/// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
+const SEND: u32 = 0xc8c5;
+/// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
+const RECEIVE: u32 = 0x2163;
+
+const OPERATIONS: [Operation; 21] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -127,6 +132,76 @@ const OPERATIONS: [Operation; 11] = [
         fields: FIXED,
         sqe_flags: FIXED_FILE,
         op_flags: RWF,
+    },
+    Operation {
+        opcode: 8,
+        rule: &rules::SYNC_FILE_RANGE,
+        fields: &["fd", "off", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 7,
+    },
+    Operation {
+        opcode: 17,
+        rule: &rules::FALLOCATE,
+        fields: &["fd", "off", "addr", "len"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 0,
+    },
+    Operation {
+        opcode: 24,
+        rule: &rules::FADVISE,
+        fields: &["fd", "off", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 7,
+    },
+    Operation {
+        opcode: 55,
+        rule: &rules::FTRUNCATE,
+        fields: &["fd", "off"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 0,
+    },
+    Operation {
+        opcode: 128,
+        rule: &rules::GETDENTS,
+        fields: &["fd", "addr", "len"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 0,
+    },
+    Operation {
+        opcode: 129,
+        rule: &rules::COPY_FILE_RANGE,
+        fields: &["fd", "off", "addr", "len", "op_flags", "file_index"],
+        sqe_flags: FIXED_FILE,
+        op_flags: 1 << 31,
+    },
+    Operation {
+        opcode: 9,
+        rule: &rules::SENDMSG,
+        fields: &["fd", "addr", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: SEND,
+    },
+    Operation {
+        opcode: 10,
+        rule: &rules::RECVMSG,
+        fields: &["fd", "addr", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: RECEIVE,
+    },
+    Operation {
+        opcode: 26,
+        rule: &rules::SEND,
+        fields: &["fd", "addr", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: SEND,
+    },
+    Operation {
+        opcode: 27,
+        rule: &rules::RECV,
+        fields: &["fd", "addr", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: RECEIVE,
     },
 ];
 

@@ -61,8 +61,8 @@ fn check_bytes(
         assert!(skip < segment.len, "a part starts in its first segment");
         assert!(segment.offset < PAGE);
         let last_page = segment.page + (segment.offset + segment.len - 1) / PAGE;
-        for page in segment.page + 1..=last_page {
-            assert!(pages[page].joins, "a segment is in one run");
+        for page in &pages[segment.page + 1..=last_page] {
+            assert!(page.joins, "a segment is in one run");
         }
         let begins = pages[segment.page].number * PAGE + segment.offset + skip;
         assert_eq!(begins, place(pages, offset, at));

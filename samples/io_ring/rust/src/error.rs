@@ -53,6 +53,8 @@ pub enum Call {
     Wait,
     /// `IO_RING_REGISTER` to quiesce the ring.
     Quiesce,
+    /// `IO_RING_REGISTER` for the table of registered files.
+    RegisterFiles,
 }
 
 /// A limit that a ring would have exceeded.
@@ -172,6 +174,7 @@ impl fmt::Display for Call {
             Self::Enter => "IO_RING_ENTER",
             Self::Wait => "waiting in IO_RING_ENTER",
             Self::Quiesce => "quiescing the ring",
+            Self::RegisterFiles => "registering files",
         })
     }
 }
@@ -184,6 +187,7 @@ impl fmt::Display for Limit {
             abi::LIMIT_REQUESTS => "request slots",
             abi::LIMIT_MEMORY => "bytes of memory",
             abi::LIMIT_WORKERS => "worker threads",
+            abi::LIMIT_FILES => "registered files",
             abi::LIMIT_DISABLED => {
                 return f.write_str("the administrator switched rings off (parameter \"disabled\")")
             }
@@ -218,7 +222,7 @@ fn call_hint(call: Call, errno: Errno) -> Option<&'static str> {
         (Call::Enter, rustix::io::Errno::BUSY) => {
             Some("every request slot is in use: take completions first")
         }
-        (Call::Enter | Call::Quiesce, rustix::io::Errno::PERM) => {
+        (Call::Enter | Call::Quiesce | Call::RegisterFiles, rustix::io::Errno::PERM) => {
             Some("only the process of the ring may do that, with the credentials it had at first")
         }
         (Call::Enter, rustix::io::Errno::OVERFLOW) => {

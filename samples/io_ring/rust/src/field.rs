@@ -41,7 +41,7 @@ fields!(abi::Sqe: opcode flags ioprio fd off addr len op_flags user_data buf_ind
 #[cfg(feature = "std")]
 fields!(abi::Setup: size flags entries cq_entries requests error_field error_limit
     max_workers limit_need limit_have features region_size sqes_offset sqes_size sq_off cq_off
-    files nr_files resv);
+    files nr_files nr_ops ops);
 
 #[cfg(feature = "std")]
 fields!(abi::Enter: to_submit min_complete flags wait_error error_field clock timeout min_wait

@@ -71,6 +71,8 @@ mod device;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
+mod files;
+#[cfg(feature = "std")]
 mod mapping;
 #[cfg(feature = "std")]
 mod ring;
@@ -81,6 +83,8 @@ pub use builder::Builder;
 pub use capabilities::Capabilities;
 #[cfg(feature = "std")]
 pub use error::{Call, Error, Limit};
+#[cfg(feature = "std")]
+pub use files::FileChange;
 #[cfg(feature = "std")]
 pub use ring::{Entered, Ring};
 

@@ -180,6 +180,21 @@ impl Sqe {
         self
     }
 
+    /// Names the file by its number in the table of registered files, instead of the descriptor that
+    /// the constructor was given.
+    ///
+    /// ```
+    /// // SAFETY: The entry is not submitted.
+    /// let sqe = unsafe { io_ring::Sqe::fsync(-1) }.fixed_file(3);
+    /// assert_eq!(sqe.as_raw().fd, 3);
+    /// ```
+    pub const fn fixed_file(mut self, number: u32) -> Self {
+        // A number beyond the largest is one that no table has: the kernel refuses it.
+        self.0.fd = number as c_int;
+        self.0.flags |= abi::SQE_FIXED_FILE;
+        self
+    }
+
     fn transfer<T>(opcode: u8, fd: c_int, first: *const T, count: usize, off: u64) -> Self {
         Self(abi::Sqe {
             opcode,
@@ -271,6 +286,9 @@ mod tests {
 
     #[test]
     fn modifiers_set_their_field() {
+        let fixed = Sqe::nop().fixed_file(5);
+        assert_eq!((fixed.as_raw().fd, fixed.as_raw().flags), (5, 1));
+        assert_eq!(Sqe::nop().fixed_file(u32::MAX).as_raw().fd, -1);
         let sqe = Sqe::nop().user_data(1 << 40).ioprio(0x4007).op_flags(8);
         assert_eq!(sqe.as_raw().user_data, 1 << 40);
         assert_eq!(sqe.as_raw().ioprio, 0x4007);

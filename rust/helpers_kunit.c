@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C wrappers of what only the KUnit suites call: other views of the memory of a
+ * ring; see helpers.h.
+ */
+
+#include <kunit/test.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/preempt.h>
+#include <linux/vmalloc.h>
+
+#include "helpers.h"
+
+void *io_ring_vmap(struct page **pages, unsigned int count)
+{
+	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
+void io_ring_vunmap(const void *addr)
+{
+	vunmap(addr);
+}
+
+bool io_ring_page_is_highmem(const struct page *page)
+{
+	return PageHighMem(page);
+}
+
+/*
+ * A temporary mapping. Without highmem, kmap_local_page() would not make one even
+ * if DEBUG_KMAP_LOCAL_FORCE_MAP asks for it.
+ */
+#if defined(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) && !defined(CONFIG_HIGHMEM)
+void *io_ring_map_page(struct page *page)
+{
+	return __kmap_local_page_prot(page, PAGE_KERNEL);
+}
+
+void io_ring_unmap_page(const void *addr)
+{
+	kunmap_local_indexed(addr);
+}
+#else
+void *io_ring_map_page(struct page *page)
+{
+	return kmap_local_page(page);
+}
+
+void io_ring_unmap_page(const void *addr)
+{
+	kunmap_local(addr);
+}
+#endif
+
+/* Whether temporary mappings have addresses of their own. */
+bool io_ring_maps_pages(void)
+{
+	return IS_ENABLED(CONFIG_KMAP_LOCAL);
+}
+
+/*
+ * Maps @len bytes of @file into an address space that the test's thread has for
+ * itself. Returns the address, or an error number.
+ */
+unsigned long io_ring_map_user(struct file *file, unsigned long len)
+{
+	int ret = kunit_attach_mm();
+
+	if (ret)
+		return ret;
+	return vm_mmap(file, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+}
+
+bool io_ring_in_hardirq(void)
+{
+	return in_hardirq();
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which operations are allowed: a set of opcodes, from the table that validates entries too.
+//!
+//! The floor set is what a program could do anyway with the descriptors it has: moving data between
+//! them and memory, waiting, and managing requests. Everything else has to be allowed by the
+//! administrator, for a device node.
+//!
+//! This file needs nothing of the kernel; the host tests compile it too.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    names,
+    rules, //
+};
+use crate::abi;
+
+/// Why a set cannot be made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Unknown;
+
+/// A set of operations, all of which exist.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct OpSet([u64; 4]);
+
+impl OpSet {
+    /// No operation.
+    pub(crate) const NONE: Self = Self([0; 4]);
+
+    /// The floor set.
+    pub(crate) fn floor() -> Self {
+        Self::of(rules::Rule::is_floor)
+    }
+
+    /// All operations that exist.
+    pub(crate) fn all() -> Self {
+        Self::of(|_| true)
+    }
+
+    fn of(which: impl Fn(&rules::Rule) -> bool) -> Self {
+        let mut set = Self::NONE;
+        for rule in rules::all().filter(|rule| which(rule)) {
+            set.insert(rule.opcode());
+        }
+        set
+    }
+
+    /// The set of names in `text`, separated by commas: those of operations, `floor` and `all`.
+    ///
+    /// # Errors
+    ///
+    /// A name is unknown, or empty.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Unknown> {
+        let mut set = Self::NONE;
+        for name in text.split(|&byte| byte == b',') {
+            match name {
+                b"all" => set = set.union(Self::all()),
+                b"floor" => set = set.union(Self::floor()),
+                name => set.add(names::opcode(name).ok_or(Unknown)?)?,
+            }
+        }
+        Ok(set)
+    }
+
+    /// Adds an operation.
+    ///
+    /// # Errors
+    ///
+    /// It does not exist.
+    pub(crate) fn add(&mut self, opcode: u8) -> Result<(), Unknown> {
+        if !Self::all().contains(opcode) {
+            return Err(Unknown);
+        }
+        self.insert(opcode);
+        Ok(())
+    }
+
+    fn insert(&mut self, opcode: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(opcode / 64)) {
+            *word |= 1 << (opcode % 64);
+        }
+    }
+
+    fn union(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a | e, b | f, c | g, d | h])
+    }
+
+    /// Whether an operation is in the set.
+    #[inline]
+    pub(crate) fn contains(&self, opcode: u8) -> bool {
+        (self.0.get(usize::from(opcode / 64))).is_some_and(|word| word & (1 << (opcode % 64)) != 0)
+    }
+
+    /// What QUERY says of `opcode` where these operations are allowed.
+    pub(crate) fn info(&self, opcode: u8) -> abi::OpInfo {
+        if self.contains(opcode) {
+            rules::info(opcode)
+        } else {
+            abi::OpInfo {
+                opcode,
+                ..abi::OpInfo::default()
+            }
+        }
+    }
+}
