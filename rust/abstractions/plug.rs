@@ -10,12 +10,9 @@ use kernel::bindings;
 /// Runs `submit`, which starts about `requests` block requests, with a plug held: the block layer
 /// collects them and hands them to the device together, when `submit` ends or sleeps.
 ///
-/// Of less than three there is nothing to collect, and none is held. Process context.
+/// Process context.
 #[inline]
 pub(crate) fn plugged<R>(requests: u16, submit: impl FnOnce() -> R) -> R {
-    if requests < 3 {
-        return submit();
-    }
     let mut plug = MaybeUninit::<bindings::blk_plug>::uninit();
     // SAFETY: `plug` is valid for writes, stays where it is, and is finished below, before it goes
     // out of scope (kernel code does not unwind).

@@ -196,8 +196,10 @@ TEST(transfer_that_has_begun)
 	ASSERT_EQ(0, ring_open(&ring, ENTRIES, 0));
 	submit(_metadata, &ring, stuck_read_half(&stuck, 0), 1);
 	ASSERT_TRUE(await_workers(getpid(), 1, SOON));
-	sleep_ms(A_WHILE);
-	EXPECT_TRUE(all_bytes(stuck.memory, STUCK_PAGE, 0));
+	for (long end = now_ms() + patience(SOON); now_ms() < end; sleep_ms(1))
+		if (!all_bytes(stuck.memory, STUCK_PAGE, STUCK_MARK))
+			break;
+	EXPECT_FALSE(all_bytes(stuck.memory, STUCK_PAGE, STUCK_MARK));
 	EXPECT_EQ(-EALREADY, cancel(_metadata, &ring, sqe_cancel(0, 1, 0, 0), 0));
 	stuck_let_go(&stuck);
 	ASSERT_TRUE(await_completions(&ring, 1, SOON));

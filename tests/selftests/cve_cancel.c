@@ -179,10 +179,10 @@ TEST_F_TIMEOUT(race, has_one_winner, LIMIT_S)
 	}
 	ASSERT_EQ(0, pthread_join(race->feeder, NULL));
 	EXPECT_EQ(0, fdinfo_value(race->ring.fd, "in_flight"));
-	for (enum weapon weapon = 0; weapon < WEAPONS; weapon++) {
-		EXPECT_LT(0, race->read[weapon]);
-		EXPECT_LT(0, race->cancelled[weapon]);
-	}
+	/* Who is faster is up to the machine. */
+	for (enum weapon weapon = 0; weapon < WEAPONS; weapon++)
+		TH_LOG("weapon %d: %u cancelled, %u read", weapon, race->cancelled[weapon],
+		       race->read[weapon]);
 }
 
 TEST_HARNESS_MAIN

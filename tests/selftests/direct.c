@@ -80,13 +80,8 @@ static void expect_chunks(struct __test_metadata *_metadata, const struct ring *
 
 		ASSERT_TRUE(ring_pop(ring, &cqe));
 		EXPECT_EQ(CHUNK, cqe.res);
-		/*
-		 * A worker makes way for a write: cached pages, blocks to be allocated. What
-		 * is not held back to be sent along with others may end before the file
-		 * system has returned.
-		 */
-		if ((opcode == IO_RING_OP_READ || cqe.flags != CQE_VIA(IO_RING_PATH_WORKER)) &&
-		    (depth > 2 || cqe.flags != CQE_VIA(IO_RING_PATH_INLINE)))
+		/* A worker makes way for a write: cached pages, blocks to be allocated. */
+		if (opcode == IO_RING_OP_READ || cqe.flags != CQE_VIA(IO_RING_PATH_WORKER))
 			EXPECT_EQ(CQE_VIA(IO_RING_PATH_DEVICE), cqe.flags);
 		ASSERT_LT(cqe.user_data, depth);
 		EXPECT_EQ(0, seen & (1ULL << cqe.user_data));

@@ -98,7 +98,7 @@ static void expect_rejected(struct __test_metadata *_metadata, const struct ring
 	}
 }
 
-/* Two files are the same in size, blocks and content. */
+/* Two files are the same in size and content, and in blocks as far as they can. */
 static void expect_twins(struct __test_metadata *_metadata, int fd, int twin)
 {
 	static unsigned char left[4 * LEN];
@@ -111,7 +111,8 @@ static void expect_twins(struct __test_metadata *_metadata, int fd, int twin)
 	ASSERT_EQ(0, fstat(fd, &a));
 	ASSERT_EQ(0, fstat(twin, &b));
 	EXPECT_EQ(b.st_size, a.st_size);
-	EXPECT_EQ(b.st_blocks, a.st_blocks);
+	/* One may need a block more than the other, for the list of where its blocks are. */
+	EXPECT_GE(4096 / 512, llabs((long long)b.st_blocks - a.st_blocks));
 	n = pread(twin, right, sizeof(right), 0);
 	ASSERT_EQ(n, pread(fd, left, sizeof(left), 0));
 	EXPECT_EQ(0, memcmp(left, right, n));

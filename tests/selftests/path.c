@@ -131,21 +131,6 @@ TEST_F(path, devices_of_memory)
 	close(null);
 }
 
-/* A read from a disk, which may be done before the file system has returned. */
-static void expect_quick(struct __test_metadata *_metadata, struct bench *bench,
-			 struct io_ring_sqe sqe, enum io_ring_path path)
-{
-	struct io_ring_cqe cqe;
-
-	memset(bench->buffer, 0, LEN);
-	ASSERT_EQ(0, ring_run(&bench->ring, &sqe, &cqe));
-	EXPECT_EQ(LEN, cqe.res);
-	EXPECT_TRUE(cqe.flags == CQE_VIA(path) || cqe.flags == CQE_VIA(IO_RING_PATH_INLINE)) {
-		TH_LOG("opcode %u: flags %#x", sqe.opcode, cqe.flags);
-	}
-	EXPECT_EQ(LEN, pattern_mismatch(bench->buffer, LEN, SEED, 0));
-}
-
 TEST_F(path, ext4)
 {
 	int file = temp_file(EXT4_DIR);
@@ -158,25 +143,32 @@ TEST_F(path, ext4)
 		    IO_RING_PATH_WORKER);
 	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
 		ASSERT_EQ(0, posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
-		expect_quick(_metadata, &self->bench, transfer(&self->bench, readers[i], file),
-			     IO_RING_PATH_WORKER);
+		memset(self->bench.buffer, 0, LEN);
+		expect_path(_metadata, &self->bench.ring,
+			    transfer(&self->bench, readers[i], file), LEN, IO_RING_PATH_WORKER);
+		EXPECT_EQ(LEN, pattern_mismatch(self->bench.buffer, LEN, SEED, 0));
 	}
 	close(file);
+}
+
+static void expect_direct(struct __test_metadata *_metadata, struct bench *bench, int file)
+{
+	int direct = reopen(file, O_RDWR | O_DIRECT);
+
+	ASSERT_LE(0, direct);
+	ASSERT_EQ(0, fsync(file));
+	expect_all(_metadata, bench, readers, direct, IO_RING_PATH_DEVICE);
+	EXPECT_EQ(LEN, pattern_mismatch(bench->buffer, LEN, SEED, 0));
+	close(direct);
 }
 
 TEST_F(path, ext4_direct)
 {
 	int file = temp_file(EXT4_DIR);
-	int direct = reopen(file, O_RDWR | O_DIRECT);
 
 	ASSERT_LE(0, file);
-	ASSERT_LE(0, direct);
 	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
-	ASSERT_EQ(0, fsync(file));
-	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
-		expect_quick(_metadata, &self->bench, transfer(&self->bench, readers[i], direct),
-			     IO_RING_PATH_DEVICE);
-	close(direct);
+	expect_direct(_metadata, &self->bench, file);
 	close(file);
 }
 
@@ -186,7 +178,8 @@ TEST_F(path, null_blk_direct)
 
 	ASSERT_LE(0, direct);
 	expect_all(_metadata, &self->bench, writers, direct, IO_RING_PATH_DEVICE);
-	expect_all(_metadata, &self->bench, readers, direct, IO_RING_PATH_DEVICE);
+	memset(self->bench.buffer, 0, LEN);
+	expect_direct(_metadata, &self->bench, direct);
 	close(direct);
 }
 

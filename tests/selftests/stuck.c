@@ -34,7 +34,7 @@ static int open_memory(struct stuck *stuck)
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stuck->memory == MAP_FAILED)
 		return -errno;
-	memset(stuck->memory, 0xee, STUCK_PAGE);
+	memset(stuck->memory, STUCK_MARK, STUCK_PAGE);
 	stuck->faults = syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (stuck->faults < 0 || ioctl(stuck->faults, UFFDIO_API, &api))
 		return -errno;

@@ -10,6 +10,7 @@
 #include "ring.h"
 
 #define STUCK_PAGE 4096
+#define STUCK_MARK 0xee	/* what the page that is there is full of */
 
 struct stuck {
 	int device;
