@@ -122,10 +122,7 @@ void io_ring_flush_page(struct page *page);
 int io_ring_get_words(u64 *to, const void __user *from, size_t count);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
-/* Other views of memory, for tests. */
-void *io_ring_vmap(struct page **pages, unsigned int count);
-void io_ring_vunmap(const void *addr);
-bool io_ring_page_is_highmem(const struct page *page);
+/* Pinned memory, and iterators over memory. */
 unsigned long io_ring_page_number(const struct page *page);
 bool io_ring_pages_join(const struct page *first, const struct page *second);
 void io_ring_iter_bvec(struct iov_iter *iter, unsigned int direction, const struct bio_vec *bvec,
@@ -134,8 +131,11 @@ struct iovec io_ring_iter_iovec(const struct iov_iter *iter, unsigned long index
 unsigned long io_ring_iter_nr(const struct iov_iter *iter);
 int io_ring_charge_pinned(unsigned long pages, struct user_struct **user);
 void io_ring_uncharge_pinned(struct mm_struct *mm, unsigned long pages, struct user_struct *user);
-int io_ring_get_words(u64 *to, const void __user *from, size_t count);
-unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
+
+/* Other views of memory, for tests. */
+void *io_ring_vmap(struct page **pages, unsigned int count);
+void io_ring_vunmap(const void *addr);
+bool io_ring_page_is_highmem(const struct page *page);
 void *io_ring_map_page(struct page *page);
 void io_ring_unmap_page(const void *addr);
 bool io_ring_maps_pages(void);

@@ -62,7 +62,7 @@ struct io_ring_buffer buffer_at(const void *addr, size_t len)
 }
 
 struct io_ring_sqe sqe_buffer(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
-			     __u64 off)
+			      __u64 off)
 {
 	struct io_ring_sqe sqe = sqe_rw(opcode, fd, addr, len, off);
 

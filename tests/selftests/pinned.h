@@ -30,7 +30,7 @@ int buffer_register(const struct ring *ring, const void *addr, size_t len);
 struct io_ring_buffer buffer_at(const void *addr, size_t len);
 
 struct io_ring_sqe sqe_buffer(__u8 opcode, int fd, __u16 index, const void *addr, __u32 len,
-			     __u64 off);
+			      __u64 off);
 
 /* Run a request that uses registered buffer 0 on an otherwise idle ring: its result. */
 int run_fixed(const struct ring *ring, __u8 opcode, int fd, const void *addr, __u32 len,

@@ -102,7 +102,8 @@ TEST_F(io, reads_several_parts)
 {
 	unsigned char *const b = self->buffer;
 	struct iovec iov[] = {
-		{ b + 3 * PAGE, 5 }, { b, 0 }, { b + SIZE, 0 }, { b, 2 * PAGE }, { b + SIZE - 1, 1 },
+		{ b + 3 * PAGE, 5 }, { b, 0 }, { b + SIZE, 0 }, { b, 2 * PAGE },
+		{ b + SIZE - 1, 1 },
 	};
 
 	EXPECT_EQ(2 * PAGE + 6, run_fixed(&self->ring, IO_RING_OP_READV_FIXED, self->file, iov,
@@ -139,20 +140,21 @@ TEST_F(io, writes_several_parts)
 }
 
 /* Refused with that error, naming that field, and nothing has happened. */
-static void expect_outside(struct __test_metadata *_metadata, FIXTURE_DATA(io) *self,
-			   struct io_ring_sqe sqe, int error, unsigned int field)
+static void expect_outside(struct __test_metadata *_metadata, const struct ring *ring,
+			   unsigned char *memory, struct io_ring_sqe sqe, int error,
+			   unsigned int field)
 {
 	struct io_ring_cqe cqe;
 
-	memset(self->memory, 0xee, LEN);
-	ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+	memset(memory, 0xee, LEN);
+	ASSERT_EQ(0, ring_run(ring, &sqe, &cqe));
 	EXPECT_EQ(-error, cqe.res) {
 		TH_LOG("opcode %u, address 0x%llx, length %u", sqe.opcode, sqe.addr, sqe.len);
 	}
 	EXPECT_EQ(field, cqe_rejected_field(&cqe)) {
 		TH_LOG("opcode %u, address 0x%llx, length %u", sqe.opcode, sqe.addr, sqe.len);
 	}
-	EXPECT_TRUE(all_bytes(self->memory, LEN, 0xee));
+	EXPECT_TRUE(all_bytes(memory, LEN, 0xee));
 }
 
 TEST_F(io, does_not_reach_outside)
@@ -179,7 +181,8 @@ TEST_F(io, does_not_reach_outside)
 			struct io_ring_sqe sqe = sqe_buffer(op, self->file, 0, NULL, bad[i].len, 0);
 
 			sqe.addr = bad[i].addr;
-			expect_outside(_metadata, self, sqe, EFAULT, bad[i].field);
+			expect_outside(_metadata, &self->ring, self->memory, sqe, EFAULT,
+				       bad[i].field);
 		}
 		/* No byte, just behind the last. */
 		EXPECT_EQ(0, run_fixed(&self->ring, op, self->file, self->buffer + SIZE, 0, 0));
@@ -191,10 +194,12 @@ TEST_F(io, parts_do_not_reach_outside)
 {
 	const unsigned int addr = offsetof(struct io_ring_sqe, addr);
 	const unsigned int len = offsetof(struct io_ring_sqe, len);
+	const struct ring *ring = &self->ring;
 	unsigned char *const b = self->buffer;
+	struct io_ring_sqe sqe;
 	const struct iovec bad[] = {
 		{ b - 1, 1 }, { b - 1, 0 }, { b, SIZE + 1 }, { b + SIZE, 1 }, { b + SIZE + 1, 0 },
-		{ b + 1, SIZE }, { NULL, 1 }, { self->memory, LEN }, { b, 1UL << 32 },
+		{ b + 1, SIZE }, { NULL, 1 }, { self->memory, LEN }, { b, SIZE_MAX / 4 },
 		{ &self->ring, 1 },
 	};
 
@@ -202,17 +207,17 @@ TEST_F(io, parts_do_not_reach_outside)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 			struct iovec iov[] = { { b, 7 }, bad[i], { b, 7 } };
 
-			expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, iov, 3, 0),
-				       EFAULT, addr);
-			expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, iov + 1, 1, 0),
-				       EFAULT, addr);
+			sqe = sqe_buffer(op, self->file, 0, iov, 3, 0);
+			expect_outside(_metadata, ring, self->memory, sqe, EFAULT, addr);
+			sqe = sqe_buffer(op, self->file, 0, iov + 1, 1, 0);
+			expect_outside(_metadata, ring, self->memory, sqe, EFAULT, addr);
 		}
-		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, NULL, 1, 0), EFAULT,
-			       addr);
-		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, b, 1025, 0), EINVAL,
-			       len);
-		expect_outside(_metadata, self, sqe_buffer(op, self->file, 0, b, ~0U, 0), EINVAL,
-			       len);
+		sqe = sqe_buffer(op, self->file, 0, NULL, 1, 0);
+		expect_outside(_metadata, ring, self->memory, sqe, EFAULT, addr);
+		sqe = sqe_buffer(op, self->file, 0, b, 1025, 0);
+		expect_outside(_metadata, ring, self->memory, sqe, EINVAL, len);
+		sqe.len = ~0U;
+		expect_outside(_metadata, ring, self->memory, sqe, EINVAL, len);
 	}
 }
 
@@ -223,18 +228,20 @@ TEST_F(io, numbers_without_a_buffer)
 		IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
 	};
 	const unsigned int field = offsetof(struct io_ring_sqe, buf_index);
+	const struct ring *ring = &self->ring;
+	struct io_ring_sqe sqe;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-		for (unsigned int bit = 0; bit < 16; bit++)
-			expect_outside(_metadata, self,
-				       sqe_buffer(ops[i], self->file, 1U << bit, self->buffer, 1, 0),
-				       EFAULT, field);
+		for (unsigned int bit = 0; bit < 16; bit++) {
+			sqe = sqe_buffer(ops[i], self->file, 1U << bit, self->buffer, 1, 0);
+			expect_outside(_metadata, ring, self->memory, sqe, EFAULT, field);
+		}
 	}
 	ASSERT_EQ(0, buffers_unregister(&self->ring));
-	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
-		expect_outside(_metadata, self,
-			       sqe_buffer(ops[i], self->file, 0, self->buffer, 1, 0), EFAULT,
-			       field);
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		sqe = sqe_buffer(ops[i], self->file, 0, self->buffer, 1, 0);
+		expect_outside(_metadata, ring, self->memory, sqe, EFAULT, field);
+	}
 }
 
 FIXTURE(kept)

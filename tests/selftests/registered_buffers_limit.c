@@ -35,11 +35,16 @@ static int open_ring(struct ring *ring)
 	return ring->region == MAP_FAILED;
 }
 
-#define CHECK(condition)		\
-	do {				\
-		if (!(condition))	\
-			return __LINE__ % 255 + 1;	\
-	} while (0)
+/* The first line in this process with something that did not hold, as an exit status. */
+static int wrong;
+
+static void check(bool holds, int line)
+{
+	if (!holds && !wrong)
+		wrong = line % 255 + 1;
+}
+
+#define CHECK(condition) check(condition, __LINE__)
 
 static int run_as_other(int (*fn)(void *arg))
 {
@@ -73,7 +78,7 @@ static int at_the_boundary(void *arg)
 	CHECK(buffers_unregister(&ring) == 0);
 	CHECK(buffer_register(&ring, memory, (LIMIT - 1) * PAGE) == 0);
 	CHECK(pinned_here() == LIMIT - 1);
-	return 0;
+	return wrong;
 }
 
 TEST(boundary)
@@ -97,7 +102,7 @@ static int part_of_a_page(void *arg)
 	CHECK(!limit_pages(0));
 	CHECK(buffer_register(&ring, memory, 1) == -ENOMEM);
 	CHECK(buffers_register(&ring, NULL, 16, NULL) == 0);
-	return 0;
+	return wrong;
 }
 
 TEST(limit_that_is_no_multiple_of_pages)
@@ -136,7 +141,7 @@ static int given_back(void *arg)
 		ring_close(&ring);
 		CHECK(pinned_here() == 0);
 	}
-	return 0;
+	return wrong;
 }
 
 TEST(all_is_given_back)
@@ -164,7 +169,7 @@ static int given_back_by_close(void *arg)
 		CHECK(ring_enter(&ring, 1, 0) == 1);
 		ring_close(&ring);
 	}
-	return 0;
+	return wrong;
 }
 
 TEST(close_gives_back_before_it_returns)
@@ -181,7 +186,7 @@ static int registers_half(void *arg)
 	CHECK(!open_ring(&ring) && memory);
 	CHECK(buffer_register(&ring, memory, (LIMIT / 2 + 1) * PAGE) == -ENOMEM);
 	CHECK(buffer_register(&ring, memory, LIMIT / 2 * PAGE) == 0);
-	return 0;
+	return wrong;
 }
 
 /* All processes and rings of a user share the limit. */
@@ -199,7 +204,7 @@ static int shared(void *arg)
 	/* It has exited, so that its half is free again. */
 	CHECK(buffer_register(&second, memory, LIMIT / 2 * PAGE) == 0);
 	CHECK(pinned_here() == LIMIT);
-	return 0;
+	return wrong;
 }
 
 TEST(user_has_one_limit)
@@ -220,7 +225,7 @@ static int privileged(void *arg)
 	CHECK(pinned_here() == PAGES);
 	CHECK(buffers_unregister(&ring) == 0);
 	CHECK(pinned_here() == 0);
-	return 0;
+	return wrong;
 }
 
 TEST(privileged_user_has_no_limit)

@@ -130,7 +130,16 @@ proptest! {
 
 #[test]
 fn the_ends_of_a_buffer() {
-    let pages = [Page { number: 3, joins: false }, Page { number: 9, joins: false }];
+    let pages = [
+        Page {
+            number: 3,
+            joins: false,
+        },
+        Page {
+            number: 9,
+            joins: false,
+        },
+    ];
     let segments = cut(&pages, 100, PAGE);
     for (offset, len, inside) in [
         (0, 0, true),
@@ -153,8 +162,14 @@ fn the_ends_of_a_buffer() {
 
 #[test]
 fn the_largest_buffer() {
-    let together = |i| Page { number: (1 << 18) - 1 + i, joins: i != 0 };
-    let apart = |i| Page { number: 2 * i, joins: false };
+    let together = |i| Page {
+        number: (1 << 18) - 1 + i,
+        joins: i != 0,
+    };
+    let apart = |i| Page {
+        number: 2 * i,
+        joins: false,
+    };
     for offset in [0, PAGE - 1] {
         let pages = (offset + MAX_LEN).div_ceil(PAGE);
         let one = Segments::new(PAGE, offset, MAX_LEN, (0..pages).map(together)).expect("fits");
@@ -166,14 +181,23 @@ fn the_largest_buffer() {
         assert_eq!((last.first, last.count), (pages - 1, 1));
     }
     // Where the physical neighbours are of different large pages, at a border of the largest size.
-    let halves = |i: usize| Page { number: (1 << 18) - 2 + i, joins: i != 2 && i != 0 };
+    let halves = |i: usize| Page {
+        number: (1 << 18) - 2 + i,
+        joins: i != 2 && i != 0,
+    };
     let two = Segments::new(PAGE, 0, 4 * PAGE, (0..4).map(halves)).expect("fits");
     assert_eq!(two.count(), 2);
 }
 
 #[test]
 fn what_cannot_be_a_buffer() {
-    let page = || [Page { number: 1, joins: false }].into_iter();
+    let page = || {
+        [Page {
+            number: 1,
+            joins: false,
+        }]
+        .into_iter()
+    };
     assert!(Segments::new(PAGE, 0, 0, page()).is_none());
     assert!(Segments::new(PAGE, 0, MAX_LEN + 1, page()).is_none());
     assert!(Segments::new(PAGE, PAGE, 1, page()).is_none());
