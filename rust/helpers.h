@@ -140,6 +140,8 @@ void *io_ring_map_page(struct page *page);
 void io_ring_unmap_page(const void *addr);
 bool io_ring_maps_pages(void);
 unsigned long io_ring_map_user(struct file *file, unsigned long len);
+size_t io_ring_copy_to_iter(const void *from, size_t len, struct iov_iter *iter);
+size_t io_ring_copy_from_iter(void *to, size_t len, struct iov_iter *iter);
 bool io_ring_in_hardirq(void);
 
 #ifdef __BINDGEN__

@@ -10,6 +10,8 @@
 //! them mapped. It is charged for each page that it has a byte in: to `RLIMIT_MEMLOCK` of the user,
 //! as [`io_ring_charge_pinned()`](srctree/rust/helpers_memory.c) says, and to `VmPin` of the process.
 
+#[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+mod content;
 pub(crate) mod segments;
 
 use super::helpers;
@@ -170,6 +172,7 @@ impl Drop for Pages {
 }
 
 /// Why a part of a buffer is none.
+#[derive(Debug)]
 pub(crate) enum Outside {
     /// It does not start in the buffer.
     Start,
