@@ -122,13 +122,13 @@ static const struct {
 	unsigned int len;
 	__u64 off;
 } shapes[] = {
-	{ 0, BLOCK, 0 }, { 0, 512, 0 }, { 0, BLOCK, 512 }, { 512, BLOCK, 0 }, { 0, 3 * 512, 512 },
-	{ 1, BLOCK, 0 }, { 2, BLOCK, 0 }, { 3, BLOCK, 0 }, { 4, BLOCK, 0 }, { 8, BLOCK, 0 },
-	{ 16, BLOCK, 0 }, { 64, BLOCK, 0 }, { 128, BLOCK, 0 }, { 256, BLOCK, 0 },
-	{ 511, BLOCK, 0 }, { BLOCK - 1, CHUNK, 0 }, { BLOCK + 1, CHUNK, 0 },
-	{ BLOCK + 512, CHUNK, 0 }, { 0, 1, 0 }, { 0, 511, 0 }, { 0, BLOCK - 1, 0 }, { 0, BLOCK + 1, 0 }, { 0, BLOCK, 1 },
-	{ 0, BLOCK, 511 }, { 3, 100, 7 }, { 0, 0, 0 }, { 0, BLOCK, CONTENT - BLOCK },
-	{ 0, CHUNK, 1ULL << 40 },
+	{ 0, BLOCK, 0 }, { 0, 512, 0 }, { 0, BLOCK, 512 }, { 512, BLOCK, 0 },
+	{ 0, 3 * 512, 512 }, { 1, BLOCK, 0 }, { 2, BLOCK, 0 }, { 3, BLOCK, 0 }, { 4, BLOCK, 0 },
+	{ 8, BLOCK, 0 }, { 16, BLOCK, 0 }, { 64, BLOCK, 0 }, { 128, BLOCK, 0 },
+	{ 256, BLOCK, 0 }, { 511, BLOCK, 0 }, { BLOCK - 1, CHUNK, 0 }, { BLOCK + 1, CHUNK, 0 },
+	{ BLOCK + 512, CHUNK, 0 }, { 0, 1, 0 }, { 0, 511, 0 }, { 0, BLOCK - 1, 0 },
+	{ 0, BLOCK + 1, 0 }, { 0, BLOCK, 1 }, { 0, BLOCK, 511 }, { 3, 100, 7 }, { 0, 0, 0 },
+	{ 0, BLOCK, CONTENT - BLOCK }, { 0, CHUNK, 1ULL << 40 },
 };
 
 static unsigned int dma_mask(void)
