@@ -34,14 +34,27 @@ bool io_ring_page_is_highmem(const struct page *page)
  * if DEBUG_KMAP_LOCAL_FORCE_MAP asks for it.
  */
 #if defined(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) && !defined(CONFIG_HIGHMEM)
+/*
+ * On x86_64, the only such machine, the kernel leaves out what flushes the address
+ * from the TLB: without that, it would still show the page that was mapped before.
+ */
+static void flush_address(const void *addr)
+{
+	asm volatile("invlpg (%0)" : : "r" (addr) : "memory");
+}
+
 void *io_ring_map_page(struct page *page)
 {
-	return __kmap_local_page_prot(page, PAGE_KERNEL);
+	void *addr = __kmap_local_page_prot(page, PAGE_KERNEL);
+
+	flush_address(addr);
+	return addr;
 }
 
 void io_ring_unmap_page(const void *addr)
 {
 	kunmap_local_indexed(addr);
+	flush_address(addr);
 }
 #else
 void *io_ring_map_page(struct page *page)

@@ -11,7 +11,7 @@ judge() {
 	local name=$1 end status seconds left good=1
 	end=$(grep "^@end $name " "$out/output" || true)
 	if [[ ! $end ]]; then
-		echo "$name: did not finish" && count 0 1
+		fail "$name: did not finish"
 		return
 	fi
 	read -r _ _ status seconds left <<<"$end"
@@ -21,9 +21,9 @@ judge() {
 	if [[ ! $good ]]; then
 		grep -E '^# .*(:[0-9]+:|Expected)|^# cycle' "$out/$name.ktap" | head -n 20 || true
 	elif ((status)); then
-		echo "  $name: every case passed, yet the exit status is $status" && count 0 1
+		fail "$name: every case passed, yet the exit status is $status"
 	fi
-	[[ ! $left ]] || { echo "  $name: the module was left with $left" && count 0 1; }
+	[[ ! $left ]] || fail "$name: the module was left with $left"
 }
 
 # run_programs RESULTS SECONDS OPTION...: run the programs ${names[@]}, each for
@@ -40,7 +40,7 @@ run_programs() {
 	for name in "${names[@]}"; do
 		judge "$name"
 	done
-	((status == 0)) || { echo "guest: failed with status $status" && count 0 1; }
+	((status == 0)) || fail "guest: status $status$(check_console "$out/console" | sed -n '1s/^/, its kernel said: /p' || true)"
 	rm -rf -- "$results"
 	mkdir -p "$BUILD/results"
 	cp -r -- "$out" "$results"

@@ -10,6 +10,12 @@ count() {
 	PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2))
 }
 
+# fail REASON: a failed case that no program reports.
+fail() {
+	echo "  [FAILED] $1"
+	count 0 1
+}
+
 # finish_tally: the last line of every test script, and its status.
 finish_tally() {
 	((PASSED + FAILED > 0)) || { note "no test ran" && FAILED=1; }

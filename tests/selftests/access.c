@@ -5,8 +5,7 @@
 #include <grp.h>
 #include <sys/ioctl.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -8,10 +8,9 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "stream.h"

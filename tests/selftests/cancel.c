@@ -5,10 +5,9 @@
 #include <pthread.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "source.h"

@@ -4,10 +4,9 @@
 #include <fcntl.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "stream.h"

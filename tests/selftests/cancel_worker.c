@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "slow_disk.h"

@@ -9,9 +9,8 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"
@@ -20,7 +19,6 @@
 
 #define ENTRIES 4
 #define MOST_RINGS 3
-#define LIMIT_S 60
 
 struct knot {
 	struct ring rings[MOST_RINGS];
@@ -241,7 +239,7 @@ static void end_owner(struct __test_metadata *_metadata, struct owner *owner)
 	}
 }
 
-TEST_F_TIMEOUT(knot, is_undone_when_the_process_ends, LIMIT_S)
+TEST_F(knot, is_undone_when_the_process_ends)
 {
 	for (enum ending ending = 0; ending < ENDINGS; ending++) {
 		start_owner(_metadata, &self->owner, ending);
@@ -250,7 +248,7 @@ TEST_F_TIMEOUT(knot, is_undone_when_the_process_ends, LIMIT_S)
 }
 
 /* What can be reached by nobody, and would last, shows that the other test tests something. */
-TEST_F_TIMEOUT(knot, while_the_process_is_there, LIMIT_S)
+TEST_F(knot, while_the_process_is_there)
 {
 	start_owner(_metadata, &self->owner, EXIT);
 	if (variant->shape->comes_undone) {

@@ -7,11 +7,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

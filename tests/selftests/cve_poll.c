@@ -9,9 +9,8 @@
 #include <sys/signalfd.h>
 #include <termios.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"
@@ -21,7 +20,6 @@
 #define CANCEL (1U << 30)	/* user_data of what cancels */
 #define STACK 65536
 #define SPIN 20000
-#define LIMIT_S 110
 
 static bool submit(const struct ring *ring, struct io_ring_sqe sqe, __u64 user_data)
 {
@@ -173,7 +171,7 @@ static void set_terminal(struct other *other)
 	tcsetattr(other->terminal.reader, TCSANOW, &other->settings);
 }
 
-TEST_F_TIMEOUT(two_queues, fire_at_once, LIMIT_S)
+TEST_F(two_queues, fire_at_once)
 {
 	struct other *other = &self->other;
 	struct io_ring_cqe cqe;
@@ -222,7 +220,7 @@ static bool was_cancelled(struct __test_metadata *_metadata, const struct ring *
 	return results[0] == -ECANCELED;
 }
 
-TEST_F_TIMEOUT(two_queues, fire_while_the_request_is_cancelled, LIMIT_S)
+TEST_F(two_queues, fire_while_the_request_is_cancelled)
 {
 	struct other *other = &self->other;
 	unsigned int cancelled = 0;
@@ -357,7 +355,7 @@ static void reap(struct __test_metadata *_metadata, struct readers *readers)
 }
 
 /* The same few requests are woken many times, mostly for nothing, and nothing gets lost. */
-TEST_F_TIMEOUT(thieves, wake_many_times, LIMIT_S)
+TEST_F(thieves, wake_many_times)
 {
 	struct readers *readers = &self->readers;
 	struct thief *thief = &readers->thief;

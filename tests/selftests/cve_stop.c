@@ -8,10 +8,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "pause.h"
 #include "process.h"
@@ -25,7 +24,6 @@
 #define LONGEST_RUN_US 4000
 #define LONGEST_PAUSE_US 2000
 #define SEED 3
-#define LIMIT_S 110
 #define READ 1			/* user_data */
 #define FSYNC 2
 #define COPY 3
@@ -228,12 +226,12 @@ static void pause_many_times(struct __test_metadata *_metadata, struct victim *v
 	EXPECT_LT(PAUSES / 10, victim->rounds);
 }
 
-TEST_F_TIMEOUT(paused, at_any_time_when_it_enters, LIMIT_S)
+TEST_F(paused, at_any_time_when_it_enters)
 {
 	pause_many_times(_metadata, self->victim, variant->pause, BY_ENTER);
 }
 
-TEST_F_TIMEOUT(paused, at_any_time_when_it_polls, LIMIT_S)
+TEST_F(paused, at_any_time_when_it_polls)
 {
 	pause_many_times(_metadata, self->victim, variant->pause, BY_POLL);
 }
@@ -300,12 +298,12 @@ static void pause_submission(struct __test_metadata *_metadata, struct victim *v
 	EXPECT_EQ(0, outcome_of(pid));
 }
 
-TEST_F_TIMEOUT(paused, while_it_submits_and_then_enters, LIMIT_S)
+TEST_F(paused, while_it_submits_and_then_enters)
 {
 	pause_submission(_metadata, self->victim, variant->pause, BY_ENTER);
 }
 
-TEST_F_TIMEOUT(paused, while_it_submits_and_then_polls, LIMIT_S)
+TEST_F(paused, while_it_submits_and_then_polls)
 {
 	pause_submission(_metadata, self->victim, variant->pause, BY_POLL);
 }
@@ -344,7 +342,7 @@ static int use_rings_for_a_moment(struct victim *victim)
 	return pthread_create(&thread, NULL, exit_in_a_moment, victim) ? 101 : use_rings(victim);
 }
 
-TEST_F_TIMEOUT(killed, at_any_time, LIMIT_S)
+TEST_F(killed, at_any_time)
 {
 	struct victim *victim = self->victim;
 	unsigned int random = SEED;
@@ -390,7 +388,7 @@ static int submit_and_let_go(struct victim *victim)
 	return 3;
 }
 
-TEST_F_TIMEOUT(killed, before_its_first_thread_is_made, LIMIT_S)
+TEST_F(killed, before_its_first_thread_is_made)
 {
 	struct victim *victim = self->victim;
 	struct io_ring_cqe cqe;

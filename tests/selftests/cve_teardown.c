@@ -10,11 +10,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"
@@ -27,7 +26,6 @@
 #define ROUNDS 150
 #define SPIN 40000
 #define SEED 5
-#define LIMIT_S 110
 
 static void spin(unsigned int *random)
 {
@@ -111,7 +109,7 @@ static void expect_each_byte_once(struct __test_metadata *_metadata, struct race
 	}
 }
 
-TEST_F_TIMEOUT(race, close_while_requests_complete, LIMIT_S)
+TEST_F(race, close_while_requests_complete)
 {
 	struct race *race = &self->race;
 	unsigned char bytes[PIPES];
@@ -161,7 +159,7 @@ static void *enter(void *arg)
 }
 
 /* The last descriptor and the mapping go while a thread submits. */
-TEST_F_TIMEOUT(race, close_while_another_thread_submits, LIMIT_S)
+TEST_F(race, close_while_another_thread_submits)
 {
 	struct race *race = &self->race;
 	unsigned int closed = 0;

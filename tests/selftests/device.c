@@ -7,9 +7,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "process.h"
 #include "ring.h"
 

@@ -2,8 +2,7 @@
 /* /proc/<pid>/fdinfo of a ring. */
 #include <errno.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "ring.h"
 #include "target.h"
 

@@ -7,9 +7,8 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"
@@ -18,7 +17,6 @@
 
 #define ENTRIES 8
 #define ROUNDS 1000
-#define LIMIT_S 80
 
 static void submit(struct __test_metadata *_metadata, const struct ring *ring,
 		   struct io_ring_sqe sqe)
@@ -245,7 +243,7 @@ FIXTURE_TEARDOWN(rings)
 }
 
 /* What the ring held last is closed when closing the ring has returned. */
-TEST_F_TIMEOUT(rings, close_files_when_they_end, LIMIT_S)
+TEST_F(rings, close_files_when_they_end)
 {
 	for (unsigned int i = 0; i < self->count; i++) {
 		int empty[2], full[2];
@@ -284,7 +282,7 @@ static void *feed(void *arg)
 }
 
 /* The file becomes ready at the time when the ring goes away. */
-TEST_F_TIMEOUT(rings, end_while_files_become_ready, LIMIT_S)
+TEST_F(rings, end_while_files_become_ready)
 {
 	for (unsigned int i = 0; i < self->count / 4; i++) {
 		struct source source;

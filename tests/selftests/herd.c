@@ -4,10 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "waiter.h"
 
 #define THREADS 64

@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "stuck.h"
 

@@ -2,8 +2,7 @@
 /* What the program writes into the ring: index array, SQ tail, CQ head, right or wrong. */
 #include <errno.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 8

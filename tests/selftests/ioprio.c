@@ -5,9 +5,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "process.h"
 #include "ring.h"
 

@@ -5,9 +5,8 @@
 #include <limits.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "twin.h"
 
 #define CURRENT (~0ULL)

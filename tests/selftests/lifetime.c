@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -6,9 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

@@ -4,8 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "process.h"
 #include "ring.h"
 

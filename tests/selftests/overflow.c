@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 4

@@ -9,8 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "process.h"
 #include "ring.h"
 

@@ -6,8 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -9,10 +9,9 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "waiter.h"
 
 #define ENTRIES 8

@@ -4,11 +4,10 @@
 #include <fcntl.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "slow_disk.h"

@@ -7,8 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 4

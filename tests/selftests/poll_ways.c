@@ -6,10 +6,9 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "way.h"

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

@@ -6,11 +6,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
-#include "pinned.h"
+#include "harness.h"
 #include "module.h"
+#include "pinned.h"
 #include "ring.h"
 
 #define OPCODES 256

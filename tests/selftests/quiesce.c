@@ -8,11 +8,10 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -7,10 +7,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

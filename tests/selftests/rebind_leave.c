@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

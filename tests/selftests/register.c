@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

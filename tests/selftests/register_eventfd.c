@@ -6,12 +6,11 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "registered.h"

@@ -8,11 +8,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "module.h"
 #include "registered.h"
 #include "ring.h"
@@ -335,7 +334,7 @@ static int read_more(struct bench *bench, unsigned int submitted, unsigned int d
 }
 
 /* Who switches it off while it reads, and on before it sleeps, misses nothing. */
-TEST_F_TIMEOUT(fast, switched_on_before_each_sleep, 300)
+TEST_F(fast, switched_on_before_each_sleep)
 {
 	const __u32 flags = self->bench.ring.setup.cq_off.flags;
 	struct pollfd pollfd = { .fd = self->bench.eventfd, .events = POLLIN };

@@ -9,9 +9,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "registered.h"

@@ -7,11 +7,10 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "registered.h"

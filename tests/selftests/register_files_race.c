@@ -5,10 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "registered.h"
 #include "ring.h"
@@ -113,7 +112,7 @@ static int reap(const struct ring *ring, const unsigned char *memory, long *tags
 	return reads;
 }
 
-TEST_F_TIMEOUT(race, each_sees_the_old_or_the_new_file, 300)
+TEST_F(race, each_sees_the_old_or_the_new_file)
 {
 	pthread_t threads[UPDATERS];
 	long updates = 0, tags = 0;

@@ -5,11 +5,10 @@
 #include <poll.h>
 #include <sys/file.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "registered.h"
 #include "ring.h"

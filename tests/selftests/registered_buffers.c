@@ -5,9 +5,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "pinned.h"
 #include "process.h"
 

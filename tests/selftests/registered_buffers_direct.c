@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "pinned.h"
 

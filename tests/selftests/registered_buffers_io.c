@@ -5,10 +5,9 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "pinned.h"
 #include "slow_disk.h"
 

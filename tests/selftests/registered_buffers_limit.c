@@ -6,8 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "module.h"
 #include "pinned.h"
 #include "process.h"

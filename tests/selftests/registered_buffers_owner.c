@@ -5,10 +5,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "pinned.h"
 #include "process.h"

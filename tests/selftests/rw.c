@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "twin.h"
 
 #define CURRENT (~0ULL)

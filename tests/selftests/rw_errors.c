@@ -9,9 +9,8 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "ring.h"
 
 #define LEN 4096

@@ -5,9 +5,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "twin.h"
 
 #ifndef RWF_NOAPPEND

@@ -5,9 +5,8 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

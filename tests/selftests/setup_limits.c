@@ -2,9 +2,8 @@
 /* Ring sizes: what is made of each wish, what is refused and why, and how a ring is laid out. */
 #include <errno.h>
 
-#include <kselftest_harness.h>
-
 #include "files.h"
+#include "harness.h"
 #include "ring.h"
 
 #define AT(member) offsetof(struct io_ring_setup, member)

@@ -4,9 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <kselftest_harness.h>
-
 #include "clock.h"
+#include "harness.h"
 #include "process.h"
 #include "ring.h"
 

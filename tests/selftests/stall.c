@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include <kselftest_harness.h>
-
 #include "clock.h"
+#include "harness.h"
 #include "ring.h"
 #include "slow_disk.h"
 

@@ -2,10 +2,9 @@
 /* The terms of a wait in the argument of IO_RING_ENTER: which values are refused, and how. */
 #include <errno.h>
 
-#include <kselftest_harness.h>
-
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 4

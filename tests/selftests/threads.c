@@ -2,8 +2,7 @@
 /* Several threads on one ring. */
 #include <pthread.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 16

@@ -5,8 +5,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include <kselftest_harness.h>
-
+#include "harness.h"
 #include "ring.h"
 
 #define ENTRIES 8

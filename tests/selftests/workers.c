@@ -4,10 +4,9 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"
@@ -19,7 +18,6 @@
 #define STUCK 40		/* requests, more than there may be workers */
 #define USUAL 8
 #define MANY 10000
-#define LIMIT_S 60
 #define IDLE_MS 5000		/* how long a worker stays that has nothing to do */
 #define IDLE_END_MS 9000
 #define AT_WORKERS offsetof(struct io_ring_setup, max_workers)
@@ -270,7 +268,7 @@ TEST_F(threads, let_what_becomes_ready_pass)
 }
 
 /* A great many that all need a worker, and none of which gets one for a while. */
-TEST_F_TIMEOUT(threads, stay_within_the_limit, LIMIT_S)
+TEST_F(threads, stay_within_the_limit)
 {
 	struct io_ring_setup wanted = ring_wanted(MANY, 0);
 	int file = temp_file(TMPFS_DIR);
