@@ -22,5 +22,6 @@ mod policy;
 mod protocol;
 mod queue;
 mod rules;
+mod segments;
 mod sizes;
 mod wake_up;
