@@ -26,7 +26,7 @@ const ABI: &str = concat!(
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 6] = [
+const RUST_ONLY: [&str; 7] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
