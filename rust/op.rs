@@ -381,6 +381,11 @@ impl Blocking {
         matches!(self, Blocking::Poll(_) | Blocking::Timeout(_))
     }
 
+    /// Whether it is about other requests.
+    pub(crate) fn is_about_others(&self) -> bool {
+        matches!(self, Blocking::Cancel(_) | Blocking::Update(_))
+    }
+
     /// Starts it, in `slot`, without blocking: its turn has come. Process context, in the process of
     /// the ring.
     pub(crate) fn start<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {

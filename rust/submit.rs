@@ -103,8 +103,11 @@ pub(crate) struct Submitter {
     skipped: u64,
     /// A chain that is being put together.
     chain: NewChain,
-    /// Flags that all entries are treated as if they had: they are members of a chain.
+    /// Flags that all entries are treated as if they had: they are members of a chain, or may have to
+    /// wait at the gate.
     always: u8,
+    /// Whether the next entry waits for all before it, of which the last has DRAIN.
+    is_behind_drain: bool,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Registered buffers.
@@ -144,6 +147,7 @@ impl Submitter {
             skipped: 0,
             chain: NewChain::new(),
             always: 0,
+            is_behind_drain: false,
             files: FileTable::new(),
             buffers: BufferTable::new(),
             devices: 0,
@@ -182,11 +186,11 @@ impl Submitter {
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
             // A chain is taken as a whole.
-            if round.stop || (self.always == 0 && current!().signal_pending()) {
+            if round.stop || (!self.is_in_chain() && current!().signal_pending()) {
                 break;
             }
         }
-        if self.always != 0 {
+        if self.is_in_chain() {
             self.end_batch(pool, workers);
         }
         if taken == 0 && wanted != 0 {

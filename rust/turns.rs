@@ -14,6 +14,13 @@
 //! are ready, and a worker goes on with it. That is done with the lock held, so that who cancels, and
 //! looks here first and there afterwards, does not miss it.
 //!
+//! # The gate
+//!
+//! An entry with DRAIN starts when all before it have ended, and those behind it when it has. They stand
+//! at the [gate], and chains there are lines without a request before them. Whoever completes something
+//! tells how many slots are out; if that lets somebody pass, a worker sees to it. Only rings on which
+//! something stands at the gate pay for that.
+//!
 //! # Cancelling
 //!
 //! Who looks through a line takes it away as a whole, and looks without the lock. If the member before
@@ -25,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod gate;
 mod line;
 
 use self::line::Lines;
@@ -46,6 +54,7 @@ use kernel::{
             Acquire,
             Atomic,
             Full,
+            Relaxed,
             Release, //
         },
         SpinLockIrq, //
@@ -69,7 +78,7 @@ impl Turn {
     pub(crate) fn new(flags: u8) -> Self {
         Self {
             line: 0,
-            bits: flags & abi::SQE_IN_TURN,
+            bits: flags & abi::SQE_IN_TURN & !abi::SQE_DRAIN,
         }
     }
 
@@ -135,7 +144,12 @@ pub(crate) struct Turns<D: InTurn> {
     lines: SpinLockIrq<Lines<D>>,
     /// How many wait: a copy for those who sleep.
     waiting: Atomic<usize>,
+    /// Whether somebody may pass the gate: a copy as well.
+    may_pass: Atomic<bool>,
 }
+
+/// Most lines that pass the gate with interrupts off.
+const PASS_AT_ONCE: usize = 32;
 
 impl<D: InTurn> Turns<D> {
     /// Nothing waits. There may be `requests` in all.
@@ -144,6 +158,7 @@ impl<D: InTurn> Turns<D> {
         Ok(pin_init!(Self {
             lines <- new_spinlock_irq!(lines, "io_ring_turns"),
             waiting: Atomic::new(0),
+            may_pass: Atomic::new(false),
         }))
     }
 
@@ -223,6 +238,7 @@ impl<D: InTurn> Turns<D> {
                         go_on(next);
                     }
                     self.note_gone(gone);
+                    self.judge_gate(&mut lines);
                     number = found.wrapping_add(1);
                 }
                 line::Look::Further(next) => number = next,
@@ -230,5 +246,61 @@ impl<D: InTurn> Turns<D> {
             }
         }
         taken
+    }
+
+    /// Has `members` wait at the gate, and tells that `out` slots are out. Gives them back if they may
+    /// start now: nobody stands there and, if they wait for all, nothing waits and only `in_hand` of
+    /// those slots are out, which are theirs or have no request.
+    pub(crate) fn enter_gate(
+        &self,
+        members: Chain<D>,
+        count: usize,
+        waits_for_all: bool,
+        (out, in_hand): (usize, usize),
+    ) -> Result<(), Chain<D>> {
+        let mut lines = self.lines.lock();
+        if lines.gate.is_empty() && (!waits_for_all || out == in_hand) {
+            return Err(members);
+        }
+        lines.enter_gate(members, waits_for_all)?;
+        lines.gate.note_out(out);
+        // As in `line_up`.
+        self.waiting.fetch_add(count, Full);
+        self.judge_gate(&mut lines);
+        Ok(())
+    }
+
+    /// Notes that `out` slots are out. Answers whether somebody stands at the gate, for whom that counts.
+    /// Any context, with the lock of the pool held.
+    pub(crate) fn note_out(&self, out: usize) -> bool {
+        let mut lines = self.lines.lock();
+        lines.gate.note_out(out);
+        self.judge_gate(&mut lines);
+        !lines.gate.is_empty()
+    }
+
+    fn judge_gate(&self, lines: &mut Lines<D>) {
+        self.may_pass.store(lines.may_pass(self.waiting()), Relaxed);
+    }
+
+    /// Whether somebody may pass the gate. Any context.
+    #[inline]
+    pub(crate) fn may_pass(&self) -> bool {
+        self.may_pass.load(Relaxed)
+    }
+
+    /// Hands those who may pass the gate to `go_on`, with the lock held. Process context.
+    pub(crate) fn pass_gate(&self, go_on: impl Fn(Slot<D>)) {
+        while self.may_pass() {
+            let mut lines = self.lines.lock();
+            for _ in 0..PASS_AT_ONCE {
+                let Some(slot) = lines.pass(self.waiting()) else {
+                    break;
+                };
+                go_on(slot);
+                self.note_gone(1);
+            }
+            self.judge_gate(&mut lines);
+        }
     }
 }

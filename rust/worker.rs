@@ -258,6 +258,7 @@ impl Workers {
     fn has_work(&self) -> bool {
         self.away.watch.ready() != 0
             || self.away.tally.is_due()
+            || self.away.turns.may_pass()
             || (self.due.load(Relaxed) != 0 && self.may_block())
     }
 

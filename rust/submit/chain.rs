@@ -36,11 +36,15 @@ use kernel::{
 
 /// The bit of an entry's flags that stands for "its chain has begun".
 const IN_CHAIN: u8 = abi::SQE_LINK;
+/// That which stands for "it may have to wait at the gate".
+const AT_GATE: u8 = abi::SQE_DRAIN;
 
 /// A chain that is being put together.
 pub(super) struct NewChain {
     members: Chain<Requests>,
     count: usize,
+    /// Whether it waits for all before it, and all behind it wait for it.
+    drains: bool,
     /// Why its first bad member was rejected.
     rejected: Option<Rejected>,
 }
@@ -51,12 +55,18 @@ impl NewChain {
         Self {
             members: Chain::new(),
             count: 0,
+            drains: false,
             rejected: None,
         }
     }
 }
 
 impl Submitter {
+    /// Whether the next entry belongs to a chain that has begun.
+    pub(super) fn is_in_chain(&self) -> bool {
+        self.always & IN_CHAIN != 0
+    }
+
     /// Takes an entry with `flags`, or the next of a chain: `kept` is what to do in `slot`, and the
     /// least result that is a success. Starts the chain if it is complete.
     #[cold]
@@ -82,6 +92,7 @@ impl Submitter {
         }
         self.chain.members.push_back(slot);
         self.chain.count = self.chain.count.wrapping_add(1);
+        self.chain.drains |= flags & abi::SQE_DRAIN != 0;
         if turn.is_linked() {
             self.always |= IN_CHAIN;
             return Ok(());
@@ -100,6 +111,12 @@ impl Submitter {
         if let Some(rejected) = chain.rejected {
             self.drop_all(pool, chain.members);
             return Err(rejected);
+        }
+        if chain.drains || self.always & AT_GATE != 0 {
+            chain = match self.wait_at_gate(pool, workers, chain) {
+                Some(chain) => chain,
+                None => return Ok(()),
+            };
         }
         let Some(mut first) = chain.members.pop() else {
             return Ok(());
@@ -121,6 +138,51 @@ impl Submitter {
         // A thread may have kept out of what blocks because of this chain.
         self.has_held |= workers.is_behind();
         Ok(())
+    }
+
+    /// Has a chain wait at the gate. Gives it back if it may start now.
+    #[cold]
+    fn wait_at_gate(
+        &mut self,
+        pool: &Pool<Requests>,
+        workers: &Workers,
+        mut chain: NewChain,
+    ) -> Option<NewChain> {
+        let first = chain.members.pop()?;
+        let is_about_others = first
+            .request
+            .blocking
+            .as_ref()
+            .is_some_and(Blocking::is_about_others);
+        chain.members.push(first);
+        if is_about_others && chain.count == 1 && !chain.drains {
+            // Or else nobody could cancel what the others wait for.
+            return Some(chain);
+        }
+        let waits_for_all = chain.drains || self.is_behind_drain;
+        self.is_behind_drain = chain.drains;
+        self.post_finished(pool);
+        let members = core::mem::replace(&mut chain.members, Chain::new());
+        let shared = pool.shared();
+        let mut inside = pool.lock();
+        let out = completion::out(&shared.completion, &inside);
+        let in_hand = self.spare.len().wrapping_add(chain.count);
+        match (workers.turns()).enter_gate(members, chain.count, waits_for_all, (out, in_hand)) {
+            Ok(()) => {
+                completion::watch_out(&mut inside, shared.away.clone());
+                self.always |= AT_GATE;
+                self.has_held = true;
+                None
+            }
+            Err(members) => {
+                self.always &= !AT_GATE;
+                if chain.drains {
+                    self.always |= AT_GATE;
+                }
+                chain.members = members;
+                Some(chain)
+            }
+        }
     }
 
     /// Ends members of a chain that does not start.

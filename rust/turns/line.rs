@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lines of requests, each behind one that is under way.
+//! Lines of requests, each behind one that is under way, or at the gate.
 
 #![forbid(unsafe_code)]
 
 use super::{
+    gate::{
+        Gate,
+        Place, //
+    },
     InTurn,
     Taken, //
 };
@@ -18,10 +22,12 @@ use kernel::prelude::*;
 const LOOK_AT_ONCE: u32 = 64;
 
 /// A line, or a free place for one.
-struct Line<D: InTurn> {
+pub(super) struct Line<D: InTurn> {
     waiting: Chain<D>,
     /// The next free place, if this is one.
     next_free: u32,
+    /// Where it stands at the gate, if it does.
+    pub(super) place: Option<Place>,
     /// Those that wait have been taken away, to look at them.
     is_looked_at: bool,
     /// How the one before them has ended meanwhile: whether they are doomed.
@@ -32,6 +38,7 @@ struct Line<D: InTurn> {
 pub(super) struct Lines<D: InTurn> {
     lines: KVVec<Line<D>>,
     free: u32,
+    pub(super) gate: Gate,
 }
 
 /// What there is to look at.
@@ -85,22 +92,27 @@ impl<D: InTurn> Lines<D> {
                 Line {
                     waiting: Chain::new(),
                     next_free: if number == count { 0 } else { number + 1 },
+                    place: None,
                     is_looked_at: false,
                     ended: None,
                 },
                 GFP_KERNEL_ACCOUNT,
             )?;
         }
-        Ok(Self { lines, free: 1 })
+        Ok(Self {
+            lines,
+            free: 1,
+            gate: Gate::new(),
+        })
     }
 
-    fn get(&mut self, number: u32) -> Option<&mut Line<D>> {
+    pub(super) fn get(&mut self, number: u32) -> Option<&mut Line<D>> {
         let index = number.checked_sub(1)?;
         self.lines.get_mut(index as usize)
     }
 
     /// Opens a line of `members`; answers its number. Gives them back if there is no place, which
-    /// does not happen: each line has a request before it.
+    /// does not happen: each line has a request before it, or stands at the gate with one at least.
     pub(super) fn open(&mut self, members: Chain<D>) -> Result<u32, Chain<D>> {
         let number = self.free;
         let Some(line) = self.get(number) else {
@@ -150,6 +162,7 @@ impl<D: InTurn> Lines<D> {
             if !line.waiting.is_empty() {
                 line.is_looked_at = true;
                 let members = core::mem::replace(&mut line.waiting, Chain::new());
+                self.gate.begin_look();
                 return Look::At(number, Members(members));
             }
         }
@@ -158,9 +171,17 @@ impl<D: InTurn> Lines<D> {
 
     /// Gives back those of a line that still wait. Answers the first of them if its turn has come.
     pub(super) fn look_is_over(&mut self, number: u32, members: Members<D>) -> Option<Slot<D>> {
+        self.gate.end_look();
         let line = self.get(number)?;
         line.waiting = members.0;
         line.is_looked_at = false;
+        if line.place.is_some() {
+            if line.waiting.is_empty() {
+                self.leave_gate(number);
+                self.close(number);
+            }
+            return None;
+        }
         let is_doomed = line.ended.take()?;
         self.advance(number, is_doomed)
     }

@@ -228,6 +228,7 @@ impl Workers {
 impl Work for Workers {
     fn work(&self, me: &WorkerThread<Self>) {
         self.settle_counts();
+        self.away.turns.pass_gate(request::go_on);
         match self.take(me) {
             Some((slot, may_block)) => self.carry_on(me, slot, may_block),
             None => self.rest(me),

@@ -119,8 +119,8 @@ static const __u8 listed[] = {
 };
 
 /* What every operation accepts. */
-#define IN_TURN (IO_RING_SQE_LINK | IO_RING_SQE_HARDLINK | IO_RING_SQE_FORCE_ASYNC | \
-		 IO_RING_SQE_CQE_SKIP_SUCCESS)
+#define IN_TURN (IO_RING_SQE_DRAIN | IO_RING_SQE_LINK | IO_RING_SQE_HARDLINK | \
+		 IO_RING_SQE_FORCE_ASYNC | IO_RING_SQE_CQE_SKIP_SUCCESS)
 
 static __u8 sqe_flags_of(unsigned int opcode)
 {

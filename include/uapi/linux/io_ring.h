@@ -95,6 +95,10 @@ struct io_ring_sqe {
  * io_ring_sqe.flags of every operation: when a request starts, and what its end
  * means
  *
+ * DRAIN: the request starts when all before it have completed, and all behind it
+ *	start when it has. If it belongs to a chain, that holds for the chain as a
+ *	whole. Operations that cancel or change others do not wait, unless they have
+ *	the flag themselves or belong to a chain.
  * LINK: the next entry belongs to the same chain: it starts when this request has
  *	succeeded. If it fails, all later members of the chain complete with
  *	-ECANCELED. A transfer of fewer bytes than asked for is a failure here, as
@@ -109,6 +113,7 @@ struct io_ring_sqe {
  * what one IO_RING_ENTER takes. If one of its entries is rejected, the others
  * complete with -ECANCELED and none has had an effect.
  */
+#define IO_RING_SQE_DRAIN		(1U << 1)
 #define IO_RING_SQE_LINK		(1U << 2)
 #define IO_RING_SQE_HARDLINK		(1U << 3)
 #define IO_RING_SQE_FORCE_ASYNC		(1U << 4)

@@ -52,8 +52,8 @@ const FIXED_FILE: u8 = 1;
 
 /// `POLLIN` to `POLLMSG`, `POLLRDHUP` and `EPOLLET`.
 const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
-/// What every operation accepts: LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
-const IN_TURN: u8 = 0x5c;
+/// What every operation accepts: DRAIN, LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
+const IN_TURN: u8 = 0x5e;
 
 /// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
 const SEND: u32 = 0xc8c5;
