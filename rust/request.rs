@@ -28,6 +28,8 @@ pub(crate) use events::{
     post_more, //
 };
 pub(crate) use in_turn::{
+    complete_limit,
+    end_limit,
     give_up,
     go_on, //
 };
@@ -117,7 +119,8 @@ impl Path {
 #[derive(Default)]
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished. Until
-    /// then `res` is the least result that is a success, if that matters.
+    /// then `res` is the least result that is a success, if that matters, and `flags` the number that it
+    /// shares with a LINK_TIMEOUT, or 0.
     pub(crate) cqe: abi::Cqe,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
@@ -187,11 +190,7 @@ impl Request {
     /// Notes that the entry was rejected.
     pub(crate) fn reject(&mut self, rejected: &Rejected) {
         self.cqe = self::rejected(self.cqe.user_data, rejected);
-    }
-
-    /// Whether the entry was rejected.
-    pub(crate) fn is_rejected(&self) -> bool {
-        self.cqe.flags & abi::CQE_F_REJECTED != 0
+        self.turn.reject();
     }
 }
 
@@ -408,6 +407,7 @@ fn as_res(result: isize) -> i32 {
 pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
     let held = slot.request.blocking.as_ref().and_then(Blocking::file_id);
     Tag {
+        limit: slot.request.limit_number(),
         user_data: slot.request.cqe.user_data,
         opcode: slot.request.opcode,
         file: held.or_else(|| slot.file_id()),

@@ -17,6 +17,7 @@ use crate::{
         Slot, //
     },
     op::{
+        self,
         Blocking,
         Rejected, //
     },
@@ -41,7 +42,9 @@ const AT_GATE: u8 = abi::SQE_DRAIN;
 
 /// A chain that is being put together.
 pub(super) struct NewChain {
+    /// All but the last, and the last.
     members: Chain<Requests>,
+    last: Option<Slot<Requests>>,
     count: usize,
     /// Whether it waits for all before it, and all behind it wait for it.
     drains: bool,
@@ -54,10 +57,41 @@ impl NewChain {
     pub(super) const fn new() -> Self {
         Self {
             members: Chain::new(),
+            last: None,
             count: 0,
             drains: false,
             rejected: None,
         }
+    }
+
+    /// Adds a member.
+    fn add(&mut self, slot: Slot<Requests>) {
+        if let Some(before) = self.last.replace(slot) {
+            self.members.push_back(before);
+        }
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// All members.
+    fn take_members(&mut self) -> Chain<Requests> {
+        let mut members = core::mem::replace(&mut self.members, Chain::new());
+        if let Some(last) = self.last.take() {
+            members.push_back(last);
+        }
+        members
+    }
+
+    /// Has `slot` limit the time of the last member, which get `number` in common.
+    fn limit_last(&mut self, slot: &mut Slot<Requests>, number: u32) -> Result<(), Rejected> {
+        let last = (self.last.as_mut())
+            .filter(|last| !last.request.turn.is_limit())
+            .ok_or_else(op::misplaced)?;
+        if !last.request.turn.is_rejected() {
+            last.request.set_limit_number(number);
+        }
+        slot.request.set_limit_number(number);
+        slot.request.turn.limit();
+        Ok(())
     }
 }
 
@@ -80,7 +114,14 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         let turn = Turn::new(flags);
         slot.request.turn = turn;
-        match kept {
+        let fitting = kept.and_then(|(blocking, least)| {
+            if blocking.is_limit() {
+                let number = self.next_limit_number();
+                self.chain.limit_last(&mut slot, number)?;
+            }
+            Ok((blocking, least))
+        });
+        match fitting {
             Ok((blocking, least)) => {
                 slot.request.blocking = Some(blocking);
                 slot.request.succeeds_from(least);
@@ -90,8 +131,7 @@ impl Submitter {
                 self.chain.rejected.get_or_insert(rejected);
             }
         }
-        self.chain.members.push_back(slot);
-        self.chain.count = self.chain.count.wrapping_add(1);
+        self.chain.add(slot);
         self.chain.drains |= flags & abi::SQE_DRAIN != 0;
         if turn.is_linked() {
             self.always |= IN_CHAIN;
@@ -108,6 +148,7 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         self.always &= !IN_CHAIN;
         let mut chain = core::mem::replace(&mut self.chain, NewChain::new());
+        chain.members = chain.take_members();
         if let Some(rejected) = chain.rejected {
             self.drop_all(pool, chain.members);
             return Err(rejected);
@@ -188,7 +229,7 @@ impl Submitter {
     /// Ends members of a chain that does not start.
     fn drop_all(&mut self, pool: &Pool<Requests>, mut members: Chain<Requests>) {
         while let Some(mut slot) = members.pop() {
-            if !slot.request.is_rejected() {
+            if !slot.request.turn.is_rejected() {
                 request::give_up(&mut slot, Path::Inline);
             }
             self.finish_slot(pool, slot);
@@ -250,12 +291,27 @@ impl Submitter {
             // It may complete in an interrupt handler, and not before the one that it waited for.
             self.post_finished(pool);
         }
-        if slot.request.turn.is_forced() {
+        let limited = slot.request.limited();
+        let ended = if slot.request.turn.is_forced() {
             self.has_held = true;
             workers.wait_for_worker(slot, blocking);
-            return None;
+            None
+        } else {
+            // What does not fit has been rejected before.
+            self.hold(pool, workers, blocking.start(slot))
+                .unwrap_or(None)
+        };
+        if let (None, Some((line, number))) = (&ended, limited) {
+            self.has_held = true;
+            workers.limit(line, number);
         }
-        self.hold(pool, workers, blocking.start(slot))
+        ended
+    }
+
+    /// A number that no LINK_TIMEOUT has that there still is.
+    fn next_limit_number(&mut self) -> u32 {
+        self.limit_number = self.limit_number.wrapping_add(1).max(1);
+        self.limit_number
     }
 
     /// Ends a request, and answers the one whose turn it is now.
@@ -278,6 +334,15 @@ impl Submitter {
         } else {
             self.finish_slot(pool, slot);
         }
-        workers.turns().next(turn, is_success)
+        let after = workers.turns().next(turn, is_success);
+        match after.limit.map(request::end_limit) {
+            Some(Ok(slot)) => self.finish_slot(pool, slot),
+            Some(Err(slot)) => {
+                self.skipped = self.skipped.wrapping_add(1);
+                self.spare.put(slot);
+            }
+            None => (),
+        }
+        after.next
     }
 }

@@ -128,6 +128,6 @@ impl<D: InTurn> Lines<D> {
         }
         let first = self.gate.first;
         self.leave_gate(first);
-        self.advance(first, false)
+        self.advance(first, false).next
     }
 }

@@ -148,6 +148,12 @@ struct io_ring_sqe {
  *                      1, @op_flags are IO_RING_TIMEOUT_* bits.
  * @IO_RING_OP_TIMEOUT_REMOVE: Cancels a TIMEOUT with user_data @addr, or, with
  *                             IO_RING_TIMEOUT_UPDATE, gives it another time.
+ * @IO_RING_OP_LINK_TIMEOUT: Limits the time of the entry before it, which has
+ *                           IO_RING_SQE_LINK or HARDLINK: cancels it at the time
+ *                           that @addr points to, and completes with -ETIME; if
+ *                           it ends before that, completes with -ECANCELED. The
+ *                           time begins when that entry is started. @len is 1,
+ *                           @op_flags are IO_RING_TIMEOUT_* bits.
  * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
  *                     their file, for a worker thread, or in one. @op_flags
  *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
@@ -199,6 +205,7 @@ enum io_ring_op {
 	IO_RING_OP_TIMEOUT	= 11,
 	IO_RING_OP_TIMEOUT_REMOVE = 12,
 	IO_RING_OP_CANCEL	= 14,
+	IO_RING_OP_LINK_TIMEOUT	= 15,
 	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
@@ -241,7 +248,8 @@ struct io_ring_timespec {
 };
 
 /*
- * io_ring_sqe.op_flags of IO_RING_OP_TIMEOUT and IO_RING_OP_TIMEOUT_REMOVE
+ * io_ring_sqe.op_flags of IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE and
+ * IO_RING_OP_LINK_TIMEOUT, which has no UPDATE and no MULTISHOT
  *
  * ABS: The time is what the clock shows in the time namespace of the caller;
  *	without it, a span from now on. Excludes MULTISHOT.

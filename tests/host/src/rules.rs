@@ -60,7 +60,7 @@ const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
 const RECEIVE: u32 = 0x2163;
 
-const OPERATIONS: [Operation; 25] = [
+const OPERATIONS: [Operation; 26] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -137,6 +137,13 @@ const OPERATIONS: [Operation; 25] = [
         fields: &["fd", "addr", "len", "op_flags"],
         sqe_flags: 0,
         op_flags: 0x3f,
+    },
+    Operation {
+        opcode: 15,
+        rule: &rules::LINK_TIMEOUT,
+        fields: &["addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x2d,
     },
     Operation {
         opcode: 22,
