@@ -97,8 +97,9 @@ pub(in super::super) struct Timer {
     timer: Opaque<bindings::hrtimer>,
     stage: Atomic<i32>,
     item: UnsafeCell<*mut c_void>,
-    /// What it is found by, if it is that of a [`Bell`].
+    /// If it is that of a [`Bell`]: what it is found by, and what it is to be set to.
     number: UnsafeCell<u32>,
+    time: UnsafeCell<(Clock, When)>,
     /// Whether somebody has to see to the slot before it rings; guarded by the lock of the [`Timers`].
     needs_attendant: UnsafeCell<bool>,
 }
@@ -114,6 +115,7 @@ impl Timer {
                 stage: Atomic::new(OVER),
                 item: UnsafeCell::new(null_mut()),
                 number: UnsafeCell::new(0),
+                time: UnsafeCell::new((Clock::Monotonic, When::After(0))),
                 needs_attendant: UnsafeCell::new(false),
             },
             GFP_KERNEL_ACCOUNT,

@@ -45,8 +45,6 @@ pub(crate) trait BellDomain: TimerDomain {
 /// its function and has the slot's item. It is only given to who has made `stage` other than armed.
 pub(crate) struct Bell<D: BellDomain> {
     slot: Option<Slot<D>>,
-    clock: Clock,
-    when: When,
 }
 
 impl<D: BellDomain> Bell<D> {
@@ -71,13 +69,13 @@ impl<D: BellDomain> Bell<D> {
         unsafe { helpers::io_ring_timer_setup(raw, Some(rang::<D>), clock.id(), is_absolute) };
         // SAFETY: As above.
         unsafe { *timer.item.get() = item.as_ptr().cast() };
+        // SAFETY: As above.
+        unsafe { *timer.time.get() = (clock, when) };
         // Release: pairs with the exchange in `claim`, whose winner reads `item`.
         timer.stage.store(ARMED, Release);
         Ok(Self {
             // SAFETY: Given up above.
             slot: Some(unsafe { Slot::from_raw(item) }),
-            clock,
-            when,
         })
     }
 
@@ -89,13 +87,14 @@ impl<D: BellDomain> Bell<D> {
     /// lock that [`BellDomain::take_bell`] takes.
     pub(crate) fn start(&self, number: u32) {
         let Some(timer) = self.timer() else { return };
-        let (time, is_absolute) = self.when.parts();
         // SAFETY: Not started yet, so its callback does not read it.
         unsafe { *timer.number.get() = number };
+        // SAFETY: Written by `new` only, before there was a bell.
+        let (clock, when) = unsafe { *timer.time.get() };
+        let (time, is_absolute) = when.parts();
+        let raw = timer.timer.get();
         // SAFETY: Initialised, by the type invariants.
-        unsafe {
-            helpers::io_ring_timer_start(timer.timer.get(), self.clock.id(), time, is_absolute)
-        };
+        unsafe { helpers::io_ring_timer_start(raw, clock.id(), time, is_absolute) };
     }
 
     /// What the slot holds.
