@@ -29,8 +29,12 @@ struct kind {
 	bool needs_feed;	/* it waits for a byte from the pipe */
 };
 
-/* At most as many as there are operations and ways to fail. */
-#define KINDS 12
+/* At most as many as there are operations and ways to fail. The last two have their places. */
+#define KINDS 13
+#define LIMIT (KINDS - 2)
+#define BAD (KINDS - 1)
+
+static const struct io_ring_timespec never = { .sec = 1000000 };
 
 FIXTURE(batch)
 {
@@ -77,7 +81,9 @@ FIXTURE_SETUP(batch)
 					.is_success = false };
 	self->kinds[10] = (struct kind){ sqe_cancel(0, 12345, 0, 0), -ENOENT,
 					 .is_success = false };
-	self->kinds[11] = (struct kind){ bad, -EINVAL, .is_rejected = true };
+	self->kinds[LIMIT] = (struct kind){ chain_limit(&never, 0), -ECANCELED,
+					    .is_success = false };
+	self->kinds[BAD] = (struct kind){ bad, -EINVAL, .is_rejected = true };
 }
 
 FIXTURE_TEARDOWN(batch)
@@ -103,6 +109,11 @@ struct entry {
 static bool ends_chain(const struct entry *entry)
 {
 	return !(entry->flags & (LINK | HARDLINK));
+}
+
+static bool is_limit(const struct entry *entry)
+{
+	return entry->kind->sqe.opcode == IO_RING_OP_LINK_TIMEOUT;
 }
 
 /* Whether a chain waits for nobody. */
@@ -144,9 +155,15 @@ static struct entry *judge(struct entry *first, const struct entry *end)
 	do {
 		is_bad |= after->kind->is_rejected;
 	} while (!ends_chain(after++) && after < end);
+	/* Those that limit others are no members: they end when those have. */
 	for (struct entry *entry = first; entry < after; entry++) {
 		const struct kind *kind = entry->kind;
 
+		if (is_limit(entry)) {
+			entry->res = -ECANCELED;
+			entry->is_silent = !is_bad && entry->flags & QUIET;
+			continue;
+		}
 		entry->runs = !is_bad && !is_broken;
 		entry->res = entry->runs || kind->is_rejected ? kind->res : -ECANCELED;
 		entry->is_silent = entry->runs && kind->is_success && entry->flags & QUIET;
@@ -164,10 +181,12 @@ static void invent(struct entry *entries, const struct kind *kinds, unsigned int
 		struct entry *entry = &entries[i];
 		const unsigned int r = rand_r(random) >> 4;
 
-		*entry = (struct entry){ .kind = &kinds[rand_r(random) % (KINDS - 1)] };
+		*entry = (struct entry){ .kind = &kinds[rand_r(random) % LIMIT] };
 		/* Few that are bad, or else hardly anything happens. */
 		if (r % 50 == 0)
-			entry->kind = &kinds[KINDS - 1];
+			entry->kind = &kinds[BAD];
+		else if (r % 5 == 0 && i && !ends_chain(entry - 1) && !is_limit(entry - 1))
+			entry->kind = &kinds[LIMIT];
 		entry->flags = r / 64 % 4 ? (r / 256 % 2 ? LINK : HARDLINK) : 0;
 		entry->flags |= r / 512 % 4 ? 0 : FORCED;
 		entry->flags |= r / 2048 % 2 ? QUIET : 0;
