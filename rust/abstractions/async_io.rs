@@ -163,17 +163,32 @@ pub(crate) enum Started<D: IoDomain> {
 /// Starts `transfer` in `slot`, without blocking. Process context.
 #[inline]
 pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Started<D> {
-    let transfer = transfer.into_inner();
+    let mut transfer = transfer.into_inner();
+    if transfer.is_lent() {
+        return match try_lent(&mut transfer) {
+            Attempt::Done(result) => Started::Done(slot, transfer.total(result)),
+            // What was lent is not kept.
+            Attempt::Poll => Started::WouldPoll(holding(slot, transfer)),
+            Attempt::Block | Attempt::Queued => Started::WouldBlock(holding(slot, transfer)),
+        };
+    }
     slot.is_write = transfer.is_write();
     slot.transfer = Some(transfer);
     slot.lies = 0;
-    // What was lent is not kept.
-    match attempt(slot, May::NotBlock) {
-        Started::WouldPoll(slot) => Started::WouldPoll(holding(slot)),
-        Started::WouldBlock(slot) => Started::WouldBlock(holding(slot)),
-        started => started,
-    }
+    attempt(slot, May::NotBlock)
 }
+
+/// Makes the first attempt of a transfer that nobody else will complete: it needs no slot.
+#[inline]
+fn try_lent(transfer: &mut Transfer) -> Attempt {
+    let kiocb = Opaque::<bindings::kiocb>::uninit();
+    // SAFETY: Both are there until this returns. The file has answered by then: it is given no
+    // completion function.
+    unsafe { Transfer::run(transfer.into(), kiocb.get(), never, May::NotBlock) }
+}
+
+/// The `ki_complete` of transfers that have none.
+unsafe extern "C" fn never(_kiocb: *mut bindings::kiocb, _result: c_long) {}
 
 /// Has `slot` keep `transfer`, which is to [`begin`] later. Answers how many bytes it is. Process
 /// context.
@@ -198,12 +213,13 @@ pub(crate) fn begin_patiently<D: IoDomain>(slot: Slot<D>) -> Started<D> {
     attempt(slot, if can_poll { May::NotBlock } else { May::Block })
 }
 
-/// Makes the file of the transfer in `slot` its own.
+/// Has `slot` keep a transfer that goes on later.
 #[cold]
-fn holding<D: IoDomain>(mut slot: Slot<D>) -> Slot<D> {
-    if let Some(transfer) = &mut slot.transfer {
-        transfer.hold();
-    }
+fn holding<D: IoDomain>(mut slot: Slot<D>, mut transfer: Transfer) -> Slot<D> {
+    transfer.hold();
+    slot.is_write = transfer.is_write();
+    slot.lies = 0;
+    slot.transfer = Some(transfer);
     slot
 }
 

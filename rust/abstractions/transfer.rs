@@ -111,6 +111,11 @@ impl Transfer {
         self.buffers.len()
     }
 
+    /// Whether the file or the memory is only lent: then the file answers before it returns.
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
     fn is(&self, bits: c_int) -> bool {
         self.modes & bits == bits
     }

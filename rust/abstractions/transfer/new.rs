@@ -149,8 +149,9 @@ impl<'a> NewTransfer<'a> {
             buffers,
         };
         if is_direct {
-            // It outlasts the call.
+            // It outlasts the call; and only devices look at the priority.
             transfer.hold();
+            transfer.priority = priority.resolved();
         }
         Ok(Self(transfer, PhantomData))
     }

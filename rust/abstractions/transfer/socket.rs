@@ -132,7 +132,7 @@ impl<'a> NewTransfer<'a> {
             },
             tried_only: false,
             done: 0,
-            priority: Priority::NONE,
+            priority: Priority::DEFAULT,
             buffers,
             via: Via::Socket {
                 flags: flags.0,
