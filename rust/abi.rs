@@ -17,10 +17,16 @@ mod resources;
 pub use resources::*;
 #[path = "abi/calls.rs"]
 mod calls;
+#[path = "abi/cancel.rs"]
+mod cancel;
+#[path = "abi/events.rs"]
+mod events;
 #[path = "abi/sqe_flags.rs"]
 mod sqe_flags;
 
 pub use calls::*;
+pub use cancel::*;
+pub use events::*;
 pub use sqe_flags::*;
 
 use zerocopy_derive::{
@@ -120,22 +126,6 @@ pub const OP_WRITE: u8 = 23;
 
 /// [`Sqe::op_flags`] of [`OP_FSYNC`]: as `fdatasync(2)`.
 pub const FSYNC_DATASYNC: u32 = 1 << 0;
-
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: all that match.
-pub const CANCEL_ALL: u32 = 1 << 0;
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those on the file of [`Sqe::fd`].
-pub const CANCEL_FD: u32 = 1 << 1;
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: everything.
-pub const CANCEL_ANY: u32 = 1 << 2;
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: [`Sqe::fd`] is the number of a registered file.
-pub const CANCEL_FD_FIXED: u32 = 1 << 3;
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose user data is [`Sqe::addr`].
-pub const CANCEL_USERDATA: u32 = 1 << 4;
-/// [`Sqe::op_flags`] of [`OP_CANCEL`]: those whose opcode is [`Sqe::len`].
-pub const CANCEL_OP: u32 = 1 << 5;
-/// All flags of [`OP_CANCEL`] that there are.
-pub const CANCEL_FLAGS: u32 =
-    CANCEL_ALL | CANCEL_FD | CANCEL_ANY | CANCEL_FD_FIXED | CANCEL_USERDATA | CANCEL_OP;
 
 /// Completion queue entry: the result of one request.
 #[derive(

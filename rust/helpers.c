@@ -382,6 +382,27 @@ bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm)
 	return !READ_ONCE(alarm->task);
 }
 
+void io_ring_timer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *),
+			 clockid_t clock, bool absolute)
+{
+	hrtimer_setup(timer, fn, clock, absolute ? HRTIMER_MODE_ABS : HRTIMER_MODE_REL);
+}
+
+/* Starts @timer at @time, in the current task's time namespace, or after @time from now. */
+void io_ring_timer_start(struct hrtimer *timer, clockid_t clock, ktime_t time, bool absolute)
+{
+	if (absolute)
+		time = timens_ktime_to_host(clock, time);
+	hrtimer_start(timer, time, absolute ? HRTIMER_MODE_ABS : HRTIMER_MODE_REL);
+}
+
+/* Starts @timer, which has expired, at the next multiple of @period after that. */
+void io_ring_timer_start_again(struct hrtimer *timer, ktime_t period)
+{
+	hrtimer_forward_now(timer, period);
+	hrtimer_start_expires(timer, HRTIMER_MODE_ABS);
+}
+
 void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm)
 {
 	hrtimer_cancel(&alarm->timer);

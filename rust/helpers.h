@@ -40,6 +40,7 @@ void io_ring_iter_advance(struct iov_iter *iter, size_t bytes);
 void io_ring_put_file(struct file *file);
 bool io_ring_put_file_unless_last(struct file *file);
 struct inode *io_ring_file_inode(const struct file *file);
+bool io_ring_file_is_ring(const struct file *file);
 bool io_ring_file_may_hold_rings(struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
@@ -101,6 +102,10 @@ bool io_ring_wq_has_sleeper(struct wait_queue_head *head);
 void io_ring_alarm_set(struct hrtimer_sleeper *alarm, clockid_t clock, ktime_t time, bool absolute);
 bool io_ring_alarm_has_rung(const struct hrtimer_sleeper *alarm);
 void io_ring_alarm_cancel(struct hrtimer_sleeper *alarm);
+void io_ring_timer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *),
+			 clockid_t clock, bool absolute);
+void io_ring_timer_start(struct hrtimer *timer, clockid_t clock, ktime_t time, bool absolute);
+void io_ring_timer_start_again(struct hrtimer *timer, ktime_t period);
 void io_ring_set_sigmask(u64 blocked);
 void io_ring_restore_sigmask(void);
 
@@ -181,6 +186,9 @@ const u32 IO_RING_EPOLLIN = (__force u32)(EPOLLIN | EPOLLRDNORM);
 const u32 IO_RING_EPOLLOUT = (__force u32)(EPOLLOUT | EPOLLWRNORM);
 const u32 IO_RING_EPOLLHUP = (__force u32)EPOLLHUP;
 const u32 IO_RING_EPOLLERR = (__force u32)EPOLLERR;
+const u32 IO_RING_EPOLL_EVENTS = (__force u32)(EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR |
+					       EPOLLHUP | EPOLLNVAL | EPOLLRDNORM | EPOLLRDBAND |
+					       EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | EPOLLRDHUP);
 const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 

@@ -275,21 +275,25 @@ struct inode *io_ring_file_inode(const struct file *file)
 	return file_inode(file);
 }
 
-/*
- * Whether @file can have references to rings: a ring or its device, a ring of
- * io_uring, or a socket that carries descriptors.
- */
-bool io_ring_file_may_hold_rings(struct file *file)
+/* Whether @file is a ring, of this module or of io_uring, or the device of this module. */
+bool io_ring_file_is_ring(const struct file *file)
 {
 	const struct dentry *dentry = file->f_path.dentry;
-	struct socket *sock = sock_from_file(file);
 
-	if (sock)
-		return sock->ops->family == PF_UNIX;
 	if (file->f_op->owner == THIS_MODULE)
 		return true;
 	return dentry->d_sb->s_magic == ANON_INODE_FS_MAGIC &&
 	       !strcmp(dentry->d_name.name, "[io_uring]");
+}
+
+/* Whether @file can have references to rings: is one, or a socket that carries descriptors. */
+bool io_ring_file_may_hold_rings(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+
+	if (sock)
+		return sock->ops->family == PF_UNIX;
+	return io_ring_file_is_ring(file);
 }
 
 /* Whether a read of a regular file or block device at @pos finds nothing. */

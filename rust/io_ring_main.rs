@@ -67,6 +67,7 @@ pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;
 pub(crate) mod tags;
+pub(crate) mod tally;
 pub(crate) mod turns;
 pub(crate) mod users;
 pub(crate) mod wait;

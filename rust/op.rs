@@ -15,9 +15,11 @@ pub(crate) mod allowed;
 pub(crate) mod cancel;
 pub(crate) mod file_call;
 pub(crate) mod names;
+pub(crate) mod poll;
 pub(crate) mod read_write;
 pub(crate) mod rules;
 pub(crate) mod socket;
+pub(crate) mod timeout;
 
 use crate::{
     abi,
@@ -41,7 +43,9 @@ use allowed::OpSet;
 use cancel::Cancel;
 use file_call::FileCall;
 use kernel::prelude::*;
+use poll::Poll;
 use rules::Field;
+use timeout::Timeout;
 
 /// Why a submission entry is refused: the error, and the field to blame.
 #[derive(Clone, Copy)]
@@ -76,8 +80,22 @@ pub(crate) enum Op<'a> {
     Transfer(NewTransfer<'a>),
     /// FSYNC and others.
     FileCall(FileCall),
-    /// CANCEL.
+    /// CANCEL, and other operations that cancel.
     Cancel(Cancel),
+    /// POLL_ADD.
+    Poll(Poll),
+    /// TIMEOUT.
+    Timeout(Timeout),
+    /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
+    Update(Update),
+}
+
+/// What a request changes about another one.
+pub(crate) enum Update {
+    /// That of a POLL_ADD.
+    Poll(poll::Changes),
+    /// That of a TIMEOUT.
+    Timeout(timeout::NewTime),
 }
 
 /// Judges a submission entry. Process context, in the process that submits; sleeps.
@@ -189,6 +207,28 @@ fn prepare_rare<'a>(
             rules::CANCEL.check(sqe)?;
             Cancel::prepare(sqe, files).map(Op::Cancel)
         }
+        abi::OP_POLL_ADD => {
+            rules::POLL_ADD.check(sqe)?;
+            Poll::prepare(sqe, files).map(Op::Poll)
+        }
+        abi::OP_POLL_REMOVE => {
+            rules::POLL_REMOVE.check(sqe)?;
+            Ok(match poll::Remove::prepare(sqe)? {
+                poll::Remove::Cancel(cancel) => Op::Cancel(cancel),
+                poll::Remove::Update(changes) => Op::Update(Update::Poll(changes)),
+            })
+        }
+        abi::OP_TIMEOUT => {
+            rules::TIMEOUT.check(sqe)?;
+            Timeout::prepare(sqe).map(Op::Timeout)
+        }
+        abi::OP_TIMEOUT_REMOVE => {
+            rules::TIMEOUT_REMOVE.check(sqe)?;
+            Ok(match timeout::Remove::prepare(sqe)? {
+                timeout::Remove::Cancel(cancel) => Op::Cancel(cancel),
+                timeout::Remove::Update(time) => Op::Update(Update::Timeout(time)),
+            })
+        }
         _ => Err(Field::OPCODE.into()),
     }
 }
@@ -203,7 +243,7 @@ fn refusal(opcode: u8) -> Rejected {
     }
 }
 
-/// What is left to do of a request that would block, or whose turn has not come.
+/// What is left to do of a request that would block, or whose turn has not come, or what it waits for.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
@@ -211,8 +251,18 @@ pub(crate) enum Blocking {
     NewTransfer,
     /// FSYNC and others.
     FileCall(FileCall),
+    /// A POLL_ADD that has not begun.
+    NewPoll(Poll),
+    /// One that waits.
+    Poll(Poll),
+    /// A TIMEOUT that has not begun.
+    NewTimeout(Timeout),
+    /// One that waits.
+    Timeout(Timeout),
     /// CANCEL.
     Cancel(Cancel),
+    /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
+    Update(Update),
     /// Nothing: this is the result.
     Nothing(isize),
 }
@@ -231,6 +281,12 @@ pub(crate) enum Issued<D: IoDomain> {
     WouldBlock(Slot<D>, Blocking),
     /// It is about other requests, which the submitter knows.
     Cancel(Slot<D>, Cancel),
+    /// It waits for its file.
+    Poll(Slot<D>, Poll),
+    /// It waits for its time.
+    Timeout(Slot<D>, Timeout),
+    /// It changes another request, which the submitter knows.
+    Update(Slot<D>, Update),
 }
 
 impl<D: IoDomain> From<Started<D>> for Issued<D> {
@@ -255,6 +311,9 @@ impl Op<'_> {
             Op::FileCall(call) if call.is_quick() => Blocking::FileCall(call).run(slot),
             Op::FileCall(call) => Issued::WouldBlock(slot, Blocking::FileCall(call)),
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Op::Poll(poll) => Issued::Poll(slot, poll),
+            Op::Timeout(timeout) => Issued::Timeout(slot, timeout),
+            Op::Update(update) => Issued::Update(slot, update),
         }
     }
 }
@@ -263,17 +322,31 @@ impl Op<'_> {
     /// What is to be done when its turn comes, and the least result that will be a success. Process
     /// context.
     #[cold]
-    pub(crate) fn keep<D: IoDomain>(self, slot: &mut Slot<D>) -> (Blocking, usize) {
+    pub(crate) fn keep<D: IoDomain>(self, slot: &mut Slot<D>) -> (Blocking, isize) {
         match self {
             Op::Nop => (Blocking::Nothing(0), 0),
-            Op::Transfer(transfer) => (Blocking::NewTransfer, async_io::keep(slot, transfer)),
+            Op::Transfer(transfer) => {
+                let least = async_io::keep(slot, transfer);
+                (Blocking::NewTransfer, as_result(least))
+            }
             Op::FileCall(call) => {
-                let least = call.least();
+                let least = as_result(call.least());
                 (Blocking::FileCall(call), least)
             }
             Op::Cancel(cancel) => (Blocking::Cancel(cancel), 0),
+            Op::Poll(poll) => (Blocking::NewPoll(poll), 0),
+            Op::Timeout(timeout) => {
+                let least = timeout.least();
+                (Blocking::NewTimeout(timeout), least)
+            }
+            Op::Update(update) => (Blocking::Update(update), 0),
         }
     }
+}
+
+/// A number of bytes as a result.
+fn as_result(bytes: usize) -> isize {
+    isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
 /// Goes on with a transfer in `slot` whose file is ready, without blocking. Process context, in the
@@ -287,9 +360,13 @@ impl Blocking {
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
             Blocking::FileCall(call) => Some(call.file_id()),
+            Blocking::NewPoll(poll) | Blocking::Poll(poll) => Some(poll.file_id()),
             Blocking::Transfer
             | Blocking::NewTransfer
+            | Blocking::NewTimeout(_)
+            | Blocking::Timeout(_)
             | Blocking::Cancel(_)
+            | Blocking::Update(_)
             | Blocking::Nothing(_) => None,
         }
     }
@@ -299,6 +376,11 @@ impl Blocking {
         matches!(self, Blocking::Nothing(_))
     }
 
+    /// Whether it has waited for its file or its time.
+    pub(crate) fn has_waited(&self) -> bool {
+        matches!(self, Blocking::Poll(_) | Blocking::Timeout(_))
+    }
+
     /// Starts it, in `slot`, without blocking: its turn has come. Process context, in the process of
     /// the ring.
     pub(crate) fn start<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
@@ -306,8 +388,7 @@ impl Blocking {
             Blocking::Transfer => retry(slot),
             Blocking::NewTransfer => async_io::begin(slot).into(),
             Blocking::FileCall(call) => Op::FileCall(call).issue(slot),
-            Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
-            Blocking::Nothing(result) => Issued::Done(slot, result),
+            other => other.run(slot),
         }
     }
 
@@ -316,7 +397,12 @@ impl Blocking {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
             Blocking::NewTransfer => async_io::begin_patiently(slot).into(),
+            Blocking::NewPoll(poll) | Blocking::Poll(poll) => Issued::Poll(slot, poll),
+            Blocking::NewTimeout(timeout) | Blocking::Timeout(timeout) => {
+                Issued::Timeout(slot, timeout)
+            }
             Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Blocking::Update(update) => Issued::Update(slot, update),
             Blocking::Nothing(result) => Issued::Done(slot, result),
             Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),

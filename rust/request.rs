@@ -20,6 +20,13 @@
 
 #![forbid(unsafe_code)]
 
+mod events;
+
+pub(crate) use events::{
+    count,
+    post_more, //
+};
+
 use crate::{
     abi,
     abstractions::{
@@ -32,7 +39,14 @@ use crate::{
             Inside,
             Slot, //
         },
+        timer::{
+            TimerDomain,
+            Timers, //
+        },
+        transfer::OpenFile,
+        wait_queue::News,
         watch::{
+            Events,
             Opening,
             Watch, //
         },
@@ -40,14 +54,17 @@ use crate::{
     closer::Closer,
     op::{
         cancel::Tag,
+        timeout::Timeout,
         Blocking,
         Rejected, //
     },
     ring::completion::{
         self,
         Completing,
-        CompletionQueue, //
+        CompletionQueue,
+        OnCount, //
     },
+    tally::Tally,
     turns::{
         InTurn,
         Turn,
@@ -132,11 +149,26 @@ impl Request {
         self.came_back = false;
     }
 
+    /// The timeout that it is, while it waits.
+    pub(crate) fn timeout(&self) -> Option<&Timeout> {
+        match &self.blocking {
+            Some(Blocking::Timeout(timeout)) => Some(timeout),
+            _ => None,
+        }
+    }
+
+    /// Notes the least result that is a success, or the one below 0 that is.
+    pub(crate) fn succeeds_from(&mut self, least: isize) {
+        self.cqe.res = as_res(least);
+    }
+
     /// Notes the result: what the operation answered. Tells whether it is a success.
     #[inline]
     pub(crate) fn finished(&mut self, result: isize, path: Path) -> bool {
         let result = as_res(result);
-        let is_success = result >= self.cqe.res;
+        let least = self.cqe.res;
+        // One below 0 is itself the only such success.
+        let is_success = result >= least.max(0) || result == least;
         self.cqe.res = result;
         self.cqe.flags = path.flags();
         is_success
@@ -172,6 +204,11 @@ pub(crate) struct Away {
     returned: Atomic<u64>,
     /// The process was being stopped when it should have made a thread.
     owes_threads: Atomic<bool>,
+    /// Those that wait for their time.
+    #[pin]
+    pub(crate) timers: Timers<Requests>,
+    /// Completions that some of them wait for.
+    pub(crate) tally: Tally,
 }
 
 impl Away {
@@ -185,6 +222,8 @@ impl Away {
                 handed: Atomic::new(0),
                 returned: Atomic::new(0),
                 owes_threads: Atomic::new(false),
+                timers <- Timers::new(),
+                tally: Tally::new(),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -216,6 +255,14 @@ impl Away {
     fn note_returned(&self, n: u64) {
         let returned = self.returned.load(Relaxed);
         self.returned.store(returned.wrapping_add(n), Relaxed);
+    }
+}
+
+impl OnCount for Away {
+    fn run(&self, came: u64) {
+        if self.tally.came(came) {
+            self.watch.attendants.wake(News::Readable);
+        }
     }
 }
 
@@ -293,8 +340,25 @@ impl IoDomain for Requests {
         request.came_back = false;
     }
 
+    fn polled(request: &Request) -> Option<(&OpenFile, Events)> {
+        match &request.blocking {
+            Some(Blocking::Poll(poll)) => Some(poll.readiness()),
+            _ => None,
+        }
+    }
+
     fn watch(shared: &Shared) -> &Watch<Self> {
         &shared.away.watch
+    }
+}
+
+impl TimerDomain for Requests {
+    fn timers(shared: &Shared) -> &Timers<Self> {
+        &shared.away.timers
+    }
+
+    fn rang(slot: Slot<Self>) {
+        cancel(slot, ETIME, Path::Polled);
     }
 }
 
@@ -348,8 +412,12 @@ pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
     }
     slot.request.finished(result, path);
     let returned = slot.request.returned(path);
+    let is_timeout = slot.request.opcode == abi::OP_TIMEOUT;
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
+        if is_timeout {
+            inside.state.leave_out();
+        }
         completion::post(inside, slot);
         completion::publish(&shared.completion, inside);
     });
@@ -367,12 +435,16 @@ fn complete_in_turn(mut slot: Slot<Requests>, result: isize, path: Path) {
         (slot.request.finished(result, path), returned)
     };
     let turn = slot.request.turn;
+    let is_timeout = slot.request.opcode == abi::OP_TIMEOUT;
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
         if turn.skips(is_success) {
             completion::skip(inside, 1);
             inside.put(slot);
         } else {
+            if is_timeout {
+                inside.state.leave_out();
+            }
             completion::post(inside, slot);
         }
         completion::publish(&shared.completion, inside);

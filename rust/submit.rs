@@ -275,7 +275,7 @@ impl Submitter {
                 Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
                 Issued::Queued => self.devices = self.devices.wrapping_add(1),
                 issued => {
-                    if let Some((slot, result, path)) = self.hold(workers, issued) {
+                    if let Some((slot, result, path)) = self.hold(pool, workers, issued) {
                         self.finish(slot, result, path);
                     }
                 }
@@ -295,6 +295,7 @@ impl Submitter {
     #[cold]
     fn hold(
         &mut self,
+        pool: &Pool<Requests>,
         workers: &Workers,
         mut issued: Issued<Requests>,
     ) -> Option<(Slot<Requests>, isize, Path)> {
@@ -314,6 +315,22 @@ impl Submitter {
                     let (cancelled, interrupted) = workers.cancel(&what);
                     let result = what.result(cancelled, interrupted);
                     return Some((slot, result, Path::Inline));
+                }
+                Issued::Poll(slot, poll) => {
+                    self.has_held = true;
+                    let (slot, result) = workers.wait_for_events(slot, poll)?;
+                    Issued::Done(slot, result)
+                }
+                Issued::Timeout(slot, timeout) => {
+                    self.has_held = true;
+                    // One that counts does not count those that were there before it.
+                    self.post_finished(pool);
+                    let (slot, result) = workers.wait_for_time(slot, timeout)?;
+                    Issued::Done(slot, result)
+                }
+                Issued::Update(slot, update) => {
+                    self.has_held = true;
+                    Issued::Done(slot, workers.update(update))
                 }
                 Issued::Done(slot, result) => return Some((slot, result, Path::Inline)),
                 Issued::DoneByFile(slot, result) => return Some((slot, result, Path::Device)),

@@ -42,6 +42,7 @@
 
 mod backlog;
 mod crew;
+mod events;
 mod thread;
 
 use self::crew::Crew;
@@ -238,11 +239,14 @@ impl Workers {
         blocked < self.limit && (is_one_left || !self.is_watching() || self.is_short.load(Relaxed))
     }
 
-    /// Whether there are requests that may need a thread at any time.
+    /// Whether there are requests that may need a thread at any time. Any context.
     fn is_watching(&self) -> bool {
-        let watch = &self.away.watch;
+        let (turns, watch) = (&self.away.turns, &self.away.watch);
         // In this order: from each they go to the next.
-        self.away.turns.waiting() != 0 || watch.armed() != 0 || watch.ready() != 0
+        turns.waiting() != 0
+            || self.away.timers.attended() != 0
+            || watch.armed() != 0
+            || watch.ready() != 0
     }
 
     /// Whether something waits for a thread that may block. A hint without the mutex.
@@ -252,7 +256,9 @@ impl Workers {
 
     /// Whether there is something for an idle thread. Any context.
     fn has_work(&self) -> bool {
-        self.away.watch.ready() != 0 || (self.due.load(Relaxed) != 0 && self.may_block())
+        self.away.watch.ready() != 0
+            || self.away.tally.is_due()
+            || (self.due.load(Relaxed) != 0 && self.may_block())
     }
 
     /// Makes threads until there are enough idle ones, or there may not be more; at least one if
@@ -346,11 +352,13 @@ impl Workers {
         // First: from here they go to those that are ready.
         let turns = &self.away.turns;
         let in_line = turns.take_matching(what.all, &matches, request::go_on);
-        let watched = if what.all || in_line.matched == 0 {
-            self.away.watch.take_matching(what.all, &matches)
-        } else {
-            Chain::new()
-        };
+        let mut watched = Chain::new();
+        if what.all || in_line.matched == 0 {
+            watched = self.away.watch.take_matching(what.all, &matches);
+        }
+        if what.all || (in_line.matched == 0 && watched.is_empty()) {
+            watched.append(self.away.timers.take_matching(what.all, &matches));
+        }
         let queued = if what.all || (in_line.matched == 0 && watched.is_empty()) {
             crew.backlog.take_matching(what)
         } else {

@@ -39,7 +39,7 @@ impl Clock {
         }
     }
 
-    fn id(self) -> bindings::clockid_t {
+    pub(super) fn id(self) -> bindings::clockid_t {
         let id = match self {
             Self::Realtime => bindings::CLOCK_REALTIME,
             Self::Monotonic => bindings::CLOCK_MONOTONIC,
@@ -56,6 +56,16 @@ pub(crate) enum When {
     After(i64),
     /// When the clock, as the caller's time namespace shows it, says that.
     At(i64),
+}
+
+impl When {
+    /// The time, and whether it is one that the clock says.
+    pub(super) fn parts(self) -> (i64, bool) {
+        match self {
+            Self::After(time) => (time, false),
+            Self::At(time) => (time, true),
+        }
+    }
 }
 
 /// An alarm of the current task.
@@ -81,10 +91,7 @@ impl Alarm {
             is_set: when.is_some(),
         };
         if let Some((clock, when)) = when {
-            let (time, is_absolute) = match when {
-                When::After(time) => (time, false),
-                When::At(time) => (time, true),
-            };
+            let (time, is_absolute) = when.parts();
             // INVARIANT: This initialises and starts it.
             // SAFETY: `sleeper` is valid for writes, on the stack of this task, and stays in place
             // until the alarm is cancelled below.

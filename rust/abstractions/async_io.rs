@@ -16,14 +16,17 @@ use super::{
         Domain,
         Slot, //
     },
+    timer::Timer,
     transfer::{
         Attempt,
         FileId,
         May,
         NewTransfer,
+        OpenFile,
         Transfer, //
     },
     watch::{
+        Events,
         Opening,
         Places,
         Watch, //
@@ -57,6 +60,8 @@ pub(crate) struct IoSlot<R> {
     pub(super) transfer: Option<Transfer>,
     /// Where it waits for readiness; kept once it is there.
     pub(super) places: Option<KBox<Places>>,
+    /// What it waits for, if that is a time; kept once it is there.
+    pub(super) timer: Option<KBox<Timer>>,
     /// How often its file has said that it is ready and was not.
     pub(super) lies: u8,
     /// The driver's part.
@@ -77,6 +82,7 @@ impl<R> IoSlot<R> {
             is_write: false,
             transfer: None,
             places: None,
+            timer: None,
             lies: 0,
             request,
         }
@@ -141,6 +147,9 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
 
     /// Undoes [`IoDomain::come_back`]: it is not done again. Any context.
     fn stay_away(request: &mut Self::Request);
+
+    /// The file that a request waits for that is not a transfer, and the events.
+    fn polled(request: &Self::Request) -> Option<(&OpenFile, Events)>;
 
     /// Where slots wait for readiness.
     fn watch(shared: &Self::Shared) -> &Watch<Self>;

@@ -285,6 +285,13 @@ impl<D: Domain> Slot<D> {
         drop(inside);
     }
 
+    /// Runs `action` with the pool's lock held, while this slot stays out. Any context.
+    pub(crate) fn with_lock<R>(&self, action: impl FnOnce(&D::Shared, &mut Inside<D>) -> R) -> R {
+        // SAFETY: While this slot is out, `core` is valid.
+        let core: &Core<D> = unsafe { self.core().as_ref() };
+        action(&core.shared, &mut core.lock.lock())
+    }
+
     /// What everybody who holds a slot may look at.
     pub(crate) fn shared(&self) -> &D::Shared {
         // SAFETY: While this slot is out, the pool's core is valid.

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Slots that wait until their file is ready. Would join `rust/kernel/sync/poll.rs`.
+//! Slots that wait until their file is ready, or for a time. Would join `rust/kernel/sync/poll.rs`.
 //!
 //! C header: [`include/linux/poll.h`](srctree/include/linux/poll.h)
 //!
 //! # Life of a watched slot
 //!
 //! ```text
-//! prepare   enters the wait queues of the file, which it is asked for at the same time
+//! prepare   enters the wait queues of the file, which it is asked for at the same time; or starts a
+//!           timer
 //! commit    puts the slot into the set of armed ones; it has no other owner any more
 //! wake-up   moves it from there to those that are ready, and wakes an attendant
 //! take      an attendant, or who cancels, takes it out; it leaves the wait queues
 //! ```
 //!
 //! A wake-up between prepare and commit is noted, and commit then gives the slot back as ready.
+//!
+//! # Counting without the lock
+//!
+//! Who looks first at how many slots are armed, and then at how many are ready, misses none on its way
+//! from here to there: it counts as ready before it does not count as armed any more.
 //!
 //! # What the callback may do
 //!
@@ -25,14 +31,23 @@
 //!
 //! The callback uses the slot's [`Places`], the slot's links and the [`Watch`]. None of them goes
 //! away under it: a slot is only given to somebody after it has left the wait queues, which needs
-//! their locks, and while it is watched its pool exists, and so the [`Watch`].
+//! their locks, or stopped its timer, which waits for the callback, and while it is watched its pool exists, and so the [`Watch`].
 
 mod places;
+mod prepare;
 
 pub(super) use places::Places;
+pub(crate) use prepare::{
+    poll,
+    prepare,
+    prepare_time,
+    Events,
+    Polled,
+    Prepared,
+    Time, //
+};
 
 use places::{
-    enter,
     leave,
     places,
     Inner,
@@ -48,13 +63,15 @@ use super::{
         List,
         Slot, //
     },
-    transfer::Transfer,
     wait_queue::{
         News,
         WaitQueue, //
     },
 };
-use core::ptr::NonNull;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     new_spinlock_irq,
@@ -62,8 +79,10 @@ use kernel::{
     static_lock_class,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         SpinLockIrq, //
     }, //
@@ -71,9 +90,6 @@ use kernel::{
 
 /// Most slots that are looked at with interrupts off.
 const LOOK_AT_ONCE: usize = 64;
-
-/// How often in a row a file may say that it is ready without being so.
-const MOST_LIES: u8 = 8;
 
 struct State<D: IoDomain> {
     armed: List<D>,
@@ -100,16 +116,6 @@ pub(crate) struct Watch<D: IoDomain> {
     ready: Atomic<usize>,
 }
 
-/// What became of a slot that was to be watched.
-pub(crate) enum Prepared<D: IoDomain> {
-    /// Its file is ready.
-    Ready(Slot<D>),
-    /// It is in the wait queues of its file.
-    Waiting(Waiting<D>),
-    /// It cannot be watched, or its file said too often that it is ready and was not.
-    Impossible(Slot<D>),
-}
-
 /// A slot that is in the wait queues of its file, and not armed yet.
 ///
 /// # Invariants
@@ -121,63 +127,6 @@ pub(crate) struct Waiting<D: IoDomain> {
 
 // SAFETY: As a slot.
 unsafe impl<D: IoDomain> Send for Waiting<D> {}
-
-/// Enters the wait queues of the file of the transfer in `slot`.
-///
-/// Process context; sleeps where the file's `poll` does.
-pub(crate) fn prepare<D: IoDomain>(mut slot: Slot<D>) -> Prepared<D> {
-    if slot.places.is_none() {
-        match Places::new() {
-            Ok(places) => slot.places = Some(places),
-            Err(_) => return Prepared::Impossible(slot),
-        }
-    }
-    let Some((file, events)) = slot.transfer.as_ref().map(Transfer::readiness) else {
-        return Prepared::Impossible(slot);
-    };
-    // An error that stays, and has nothing to do with this: that of a time stamp that waits, for one.
-    let ignored = if slot.lies >= MOST_LIES {
-        helpers::IO_RING_EPOLLERR | helpers::IO_RING_EPOLLHUP
-    } else {
-        0
-    };
-    let item = slot.into_raw();
-    // SAFETY: The slot is ours, and its places are there.
-    let inner = unsafe { places(item) };
-    let enter = Inner {
-        table: bindings::poll_table_struct {
-            _qproc: Some(enter),
-            _key: events,
-        },
-        used: 0,
-        is_crowded: false,
-        events,
-        stage: Stage::Preparing,
-        item: item.as_ptr().cast(),
-        callback: Some(woken::<D>),
-        // SAFETY: As above; plain data that is not in use.
-        place: unsafe { core::ptr::read(&raw const (*inner).place) },
-    };
-    // SAFETY: As above.
-    unsafe { inner.write(enter) };
-    // SAFETY: The transfer holds the file, and the table is in the places, which stay where they
-    // are.
-    let mask = unsafe { helpers::io_ring_vfs_poll(file, &raw mut (*inner).table) };
-    // INVARIANT: Just made so.
-    let waiting = Waiting { item };
-    // SAFETY: Only `enter` writes these, during the call above.
-    let (used, is_crowded) = unsafe { ((*inner).used, (*inner).is_crowded) };
-    let ready = mask & events & !ignored;
-    if ready == 0 && used != 0 && !is_crowded {
-        return Prepared::Waiting(waiting);
-    }
-    let mut slot = waiting.leave();
-    slot.lies = slot.lies.saturating_add(1);
-    if ready == 0 || slot.lies > MOST_LIES {
-        return Prepared::Impossible(slot);
-    }
-    Prepared::Ready(slot)
-}
 
 impl<D: IoDomain> Waiting<D> {
     /// Arms the slot, unless its file has become ready meanwhile or the watch is closed.
@@ -201,6 +150,13 @@ impl<D: IoDomain> Waiting<D> {
         state.armed.push_back(slot);
         watch.armed.store(state.armed.len(), Relaxed);
         Ok(())
+    }
+
+    /// Lends the slot, which nobody else has yet.
+    pub(crate) fn with_slot<R>(&self, action: impl FnOnce(&Slot<D>) -> R) -> R {
+        // SAFETY: By the type invariants. It is still given up afterwards.
+        let slot = ManuallyDrop::new(unsafe { Slot::<D>::from_raw(self.item) });
+        action(&slot)
     }
 
     /// Leaves the wait queues.
@@ -229,7 +185,8 @@ impl<D: IoDomain> Watch<D> {
 
     /// How many slots are armed.
     pub(crate) fn armed(&self) -> usize {
-        self.armed.load(Relaxed)
+        // Pairs with the store in `get_ready`.
+        self.armed.load(Acquire)
     }
 
     /// How many slots are ready.
@@ -292,7 +249,7 @@ impl<D: IoDomain> Watch<D> {
     ///
     /// Finds all that were there when it was called and that nobody else takes or adds again.
     pub(crate) fn take_matching(&self, all: bool, matches: &dyn Fn(&D::Item) -> bool) -> Chain<D> {
-        // Those that get ready meanwhile are found there.
+        // In this order: those that get ready meanwhile are found there.
         let mut found = self.look_through(all, matches, self.armed(), Self::pop_armed, Self::rearm);
         if all || found.is_empty() {
             let ready = self.ready();
@@ -382,6 +339,41 @@ fn at_rest<D: IoDomain>(slot: Slot<D>) -> Slot<D> {
     unsafe { leave(slot.into_raw()) }
 }
 
+/// Notes that what a slot waits for has come.
+///
+/// # Safety
+///
+/// Called by a callback of `inner`, which is that of `item`, while the slot cannot leave.
+unsafe fn get_ready<D: IoDomain>(watch: &Watch<D>, item: NonNull<D::Item>, inner: *mut Inner) {
+    let mut state = watch.state.lock();
+    // SAFETY: Guarded by the lock.
+    let stage = core::mem::replace(unsafe { &mut (*inner).stage }, Stage::Over);
+    if stage == Stage::Armed {
+        // SAFETY: Armed means that it is in this list, and it was put there after `into_raw`.
+        let slot = unsafe { state.armed.remove(item) };
+        watch.put_ready(&mut state, slot);
+        // Release: pairs with the load in `armed`, after which `ready` has the slot.
+        watch.armed.store(state.armed.len(), Release);
+    }
+}
+
+/// The callback of a timer.
+///
+/// # Safety
+///
+/// `timer` is that of an [`Inner`] whose slot cannot leave before this has returned.
+unsafe extern "C" fn rang<D: IoDomain>(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
+    // SAFETY: By the safety requirements.
+    let inner: *mut Inner = unsafe { kernel::container_of!(timer, Inner, timer) };
+    // SAFETY: As above; set by `prepare_time` to the address of the slot's item.
+    let item = unsafe { NonNull::new_unchecked((*inner).item.cast::<D::Item>()) };
+    // SAFETY: The slot is out, since it is watched.
+    let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
+    // SAFETY: As above.
+    unsafe { get_ready(watch, item, inner) };
+    bindings::hrtimer_restart::HRTIMER_NORESTART
+}
+
 /// The callback of a place.
 ///
 /// # Safety
@@ -411,16 +403,8 @@ unsafe extern "C" fn woken<D: IoDomain>(
     // SAFETY: The slot is out, since it is watched.
     let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
 
-    let mut state = watch.state.lock();
-    // SAFETY: Guarded by the lock.
-    let stage = core::mem::replace(unsafe { &mut (*inner).stage }, Stage::Over);
-    if stage == Stage::Armed {
-        // SAFETY: Armed means that it is in this list, and it was put there after `into_raw`.
-        let slot = unsafe { state.armed.remove(item) };
-        watch.armed.store(state.armed.len(), Relaxed);
-        watch.put_ready(&mut state, slot);
-    }
-    drop(state);
+    // SAFETY: As above.
+    unsafe { get_ready(watch, item, inner) };
     if mask & helpers::IO_RING_POLLFREE != 0 {
         // SAFETY: The entry is in the queue, whose lock is held.
         unsafe { helpers::io_ring_poll_forsake(entry, &raw mut (*place).queue) };

@@ -17,6 +17,7 @@ impl Context {
     pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
         let inside = self.pool.lock();
         let posted = inside.state.posted();
+        let answered = inside.state.answered();
         let skipped = inside.state.skipped();
         let overflow = inside.state.overflow();
         let parked = inside.state.parked();
@@ -27,7 +28,7 @@ impl Context {
         // below 0.
         let in_flight = submitted
             .saturating_sub(u64::from(dropped))
-            .saturating_sub(posted)
+            .saturating_sub(answered)
             .saturating_sub(skipped);
 
         let (workers, user_workers) = self
@@ -53,6 +54,8 @@ impl Context {
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
+        let timers = self.pool.shared().away.timers.armed();
+        seq_print!(out, "io_ring-timers:\t{}\n", timers);
         let in_line = self.pool.shared().away.turns.waiting();
         seq_print!(out, "io_ring-in_line:\t{}\n", in_line);
         seq_print!(out, "io_ring-workers:\t{}\n", workers);

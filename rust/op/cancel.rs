@@ -47,6 +47,16 @@ impl Cancel {
         all: true,
     };
 
+    /// The one with this opcode and this user data, or one of them.
+    pub(crate) const fn one(opcode: u8, user_data: u64) -> Self {
+        Self {
+            user_data: Some(user_data),
+            opcode: Some(opcode),
+            file: None,
+            all: false,
+        }
+    }
+
     /// Judges the entry.
     pub(crate) fn prepare(sqe: &abi::Sqe, files: &FileTable) -> Result<Self, Rejected> {
         const CRITERIA: u32 = abi::CANCEL_FD | abi::CANCEL_USERDATA | abi::CANCEL_OP;

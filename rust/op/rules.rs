@@ -222,6 +222,9 @@ impl Rule {
 /// nothing polls for completions. Which of them a file supports is the file's business.
 const RW_FLAGS: u32 = 0x1fe;
 
+/// The events of `include/uapi/asm-generic/poll.h`, and `EPOLLET`.
+const POLL_EVENTS: u32 = 0x27ff | (1 << 31);
+
 /// The `SYNC_FILE_RANGE_*` flags of `include/uapi/linux/fs.h`.
 const SYNC_FILE_RANGE_FLAGS: u32 = 7;
 
@@ -252,6 +255,31 @@ pub(crate) const FSYNC: Rule = Rule::new(
     abi::FSYNC_DATASYNC,
 )
 .with_flags(abi::SQE_FIXED_FILE);
+/// The rule of POLL_ADD.
+pub(crate) const POLL_ADD: Rule = Rule::new(
+    abi::OP_POLL_ADD,
+    &[Field::FD, Field::LEN, Field::OP_FLAGS],
+    POLL_EVENTS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// The rule of POLL_REMOVE.
+pub(crate) const POLL_REMOVE: Rule = Rule::new(
+    abi::OP_POLL_REMOVE,
+    &[Field::OFF, Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    POLL_EVENTS,
+);
+/// The rule of TIMEOUT.
+pub(crate) const TIMEOUT: Rule = Rule::new(
+    abi::OP_TIMEOUT,
+    &[Field::OFF, Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    abi::TIMEOUT_FLAGS,
+);
+/// The rule of TIMEOUT_REMOVE.
+pub(crate) const TIMEOUT_REMOVE: Rule = Rule::new(
+    abi::OP_TIMEOUT_REMOVE,
+    &[Field::OFF, Field::ADDR, Field::OP_FLAGS],
+    abi::TIMEOUT_UPDATE | abi::TIMEOUT_ABS,
+);
 /// The rule of CANCEL.
 pub(crate) const CANCEL: Rule = Rule::new(
     abi::OP_CANCEL,
@@ -372,16 +400,20 @@ pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 21] = [
+const RULES: [&Rule; 25] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
     &READ_FIXED,
     &WRITE_FIXED,
+    &POLL_ADD,
+    &POLL_REMOVE,
     &SYNC_FILE_RANGE,
     &SENDMSG,
     &RECVMSG,
+    &TIMEOUT,
+    &TIMEOUT_REMOVE,
     &CANCEL,
     &FALLOCATE,
     &READ,

@@ -9,8 +9,19 @@
 #![forbid(unsafe_code)]
 
 mod counts;
+mod more;
+mod observers;
 
 pub(crate) use counts::skip;
+pub(crate) use more::post_more;
+pub(crate) use observers::{
+    count,
+    when_idle,
+    OnCount,
+    OnIdle, //
+};
+
+use observers::Observers;
 
 use crate::{
     abi,
@@ -78,12 +89,6 @@ pub(crate) trait Completing: Domain<Locked = CompletionQueue<Self>> {
     fn keep(item: &mut Self::Item, cqe: abi::Cqe);
 }
 
-/// What to do when the last request has finished; see [`when_idle`].
-pub(crate) trait OnIdle: Send + Sync {
-    /// Does it. Any context, with the lock of the ring's pool held.
-    fn run(self: Arc<Self>);
-}
-
 /// The completion queue, seen by those who add to it. Guarded by the lock of the ring's pool.
 pub(crate) struct CompletionQueue<D: Completing> {
     capacity: Capacity,
@@ -95,8 +100,12 @@ pub(crate) struct CompletionQueue<D: Completing> {
     parked_now: u32,
     overflow: u32,
     posted: u64,
+    /// How many of them were not the last of their request.
+    more: u64,
     skipped: u64,
-    on_idle: Option<Arc<dyn OnIdle>>,
+    /// How many completions [`CompletionQueue::came`] leaves out.
+    left_out: u64,
+    observers: Observers,
     pub(crate) notices: Notices,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
@@ -120,8 +129,10 @@ impl<D: Completing> CompletionQueue<D> {
             parked_now: 0,
             overflow: 0,
             posted: 0,
+            more: 0,
             skipped: 0,
-            on_idle: None,
+            left_out: 0,
+            observers: Observers::NONE,
             notices: Notices::new(),
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
@@ -452,10 +463,8 @@ fn make_known<D: Completing>(shared: &Shared, inside: &mut Inside<D>, is_at_once
     shared.waiters.wake_some(new);
     let tail = inside.state.tail;
     inside.state.notices.tell(tail, is_at_once);
-    if inside.state.on_idle.is_some() && shared.is_idle() {
-        if let Some(on_idle) = inside.state.on_idle.take() {
-            on_idle.run();
-        }
+    if inside.state.observers.are_there {
+        observers::tell(shared, inside);
     }
 }
 
@@ -476,14 +485,4 @@ pub(crate) fn discard_parked<D: Completing>(pool: &Pool<D>) {
 pub(crate) fn recall_one<D: Completing>(inside: &mut Inside<D>) -> bool {
     let slot = inside.state.unpark();
     slot.map(|slot| inside.put(slot)).is_some()
-}
-
-/// Runs `action` when the last request has finished; at once, and not in here, if that is now.
-///
-/// For a ring that nothing is submitted to any more. `action` may hold the pool: it is let go of
-/// before it runs.
-pub(crate) fn when_idle<D: Completing>(pool: &Pool<D>, action: Arc<dyn OnIdle>) {
-    let mut inside = pool.lock();
-    inside.state.on_idle = Some(action);
-    publish(D::completion(pool.shared()), &mut inside);
 }

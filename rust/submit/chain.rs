@@ -66,14 +66,14 @@ impl Submitter {
         workers: &Workers,
         mut slot: Slot<Requests>,
         flags: u8,
-        kept: Result<(Blocking, usize), Rejected>,
+        kept: Result<(Blocking, isize), Rejected>,
     ) -> Result<(), Rejected> {
         let turn = Turn::new(flags);
         slot.request.turn = turn;
         match kept {
             Ok((blocking, least)) => {
                 slot.request.blocking = Some(blocking);
-                slot.request.cqe.res = i32::try_from(least).unwrap_or(i32::MAX);
+                slot.request.succeeds_from(least);
             }
             Err(rejected) => {
                 slot.request.reject(&rejected);
@@ -144,7 +144,7 @@ impl Submitter {
     }
 
     /// Hands in the completions of what has finished, if there are any.
-    fn post_finished(&mut self, pool: &Pool<Requests>) {
+    pub(super) fn post_finished(&mut self, pool: &Pool<Requests>) {
         if self.finished.count == 0 {
             return;
         }
@@ -193,7 +193,7 @@ impl Submitter {
             workers.wait_for_worker(slot, blocking);
             return None;
         }
-        self.hold(workers, blocking.start(slot))
+        self.hold(pool, workers, blocking.start(slot))
     }
 
     /// Ends a request, and answers the one whose turn it is now.

@@ -225,9 +225,14 @@ impl Crew {
         }
         if interrupted == 0 && !what.all {
             // Those that have been interrupted already are not gone yet.
-            let jobs = self.seats.iter().filter_map(|seat| seat.job.as_ref());
-            interrupted = usize::from(jobs.into_iter().any(|job| what.matches(&job.tag)));
+            interrupted = usize::from(self.is_busy_with(what));
         }
         interrupted
+    }
+
+    /// Whether a thread is with a request that `what` means.
+    pub(super) fn is_busy_with(&self, what: &Cancel) -> bool {
+        let mut jobs = self.seats.iter().filter_map(|seat| seat.job.as_ref());
+        jobs.any(|job| what.matches(&job.tag))
     }
 }

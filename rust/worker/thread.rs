@@ -6,6 +6,7 @@
 
 use super::{
     crew::End,
+    events,
     Workers, //
 };
 use crate::{
@@ -71,7 +72,7 @@ impl Workers {
     /// Does what a thread has taken, as far as it goes.
     fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
         let blocking = slot.request.blocking.take();
-        let path = if may_block || blocking.is_some() {
+        let path = if may_block || blocking.as_ref().is_some_and(|this| !this.has_waited()) {
             Path::Worker
         } else {
             Path::Polled
@@ -79,6 +80,9 @@ impl Workers {
         let mut issued = match blocking {
             // That is what it ends with.
             _ if slot.request.turn.is_doomed() => Issued::Done(slot, ECANCELED.to_errno() as isize),
+            Some(Blocking::Timeout(timeout)) => {
+                return self.wait_on(me, events::go_on(slot, timeout));
+            }
             Some(blocking) if may_block => blocking.run(slot),
             Some(blocking) => blocking.start(slot),
             None => op::retry(slot),
@@ -115,6 +119,10 @@ impl Workers {
                     self.done(me);
                     return;
                 }
+                Issued::Poll(slot, poll) => {
+                    return self.wait_on(me, events::ask(slot, poll, path));
+                }
+                Issued::Timeout(slot, timeout) => return self.begin_time(me, slot, timeout),
                 Issued::Cancel(slot, what) => {
                     // First, so that it does not find itself.
                     self.done(me);
@@ -122,12 +130,16 @@ impl Workers {
                     let result = what.result(cancelled, interrupted);
                     return request::complete(slot, result, path);
                 }
+                Issued::Update(slot, update) => {
+                    self.done(me);
+                    return request::complete(slot, self.update(update), path);
+                }
             };
         }
     }
 
     /// A thread has done with its request.
-    fn done(&self, me: &WorkerThread<Self>) -> End {
+    pub(super) fn done(&self, me: &WorkerThread<Self>) -> End {
         let mut crew = self.crew.lock();
         let end = crew.end(me.number);
         self.note(&crew);
@@ -137,7 +149,7 @@ impl Workers {
     }
 
     /// A thread's request waits for its file once more.
-    fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
+    pub(super) fn wait_again(&self, me: &WorkerThread<Self>, waiting: Waiting<Requests>) {
         let mut crew = self.crew.lock();
         let end = crew.end(me.number);
         self.note(&crew);
@@ -215,6 +227,7 @@ impl Workers {
 
 impl Work for Workers {
     fn work(&self, me: &WorkerThread<Self>) {
+        self.settle_counts();
         match self.take(me) {
             Some((slot, may_block)) => self.carry_on(me, slot, may_block),
             None => self.rest(me),

@@ -30,12 +30,23 @@ mod tests {
         ring::{
             completion::{
                 self,
-                CompletionQueue, //
+                CompletionQueue,
+                OnCount,
+                OnIdle, //
             },
             index::Position, //
         },
     };
-    use kernel::prelude::*;
+    use kernel::{
+        prelude::*,
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc, //
+        },
+    };
 
     /// A queue of `cq_entries` and `requests` slots, and a program.
     fn ring(cq_entries: u32, requests: usize) -> Result<(Pool<Requests>, FakeUser)> {
@@ -251,6 +262,97 @@ mod tests {
         user.cq_tail.store_release(99);
         assert!(complete(&pool, 0));
         assert_eq!(user.cq_tail.load_acquire(), NEAR_WRAP.wrapping_add(1));
+        Ok(())
+    }
+
+    /// A completion of a request that goes on.
+    fn complete_more(pool: &Pool<Requests>, user_data: u64) -> bool {
+        let mut inside = pool.lock();
+        let cqe = abi::Cqe {
+            user_data,
+            ..abi::Cqe::default()
+        };
+        let has_place = completion::post_more(&mut inside, cqe);
+        completion::publish(&pool.shared().completion, &mut inside);
+        has_place
+    }
+
+    #[test]
+    fn what_goes_on_needs_room_and_overtakes_nobody() -> Result {
+        let (pool, user) = ring(2, 8)?;
+        assert!(complete_more(&pool, 0));
+        assert!(complete_more(&pool, 1));
+        assert!(!complete_more(&pool, 2));
+        assert_eq!(pool.lock().state.overflow(), 0);
+        for i in 2..4 {
+            assert!(complete(&pool, i));
+        }
+        // There is room for one, and number 2 gets it.
+        assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(0));
+        assert!(!complete_more(&pool, 4));
+        for expected in 1..=2 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        assert!(complete_more(&pool, 4));
+        for expected in 3..=4 {
+            assert_eq!(user.reap().map(|cqe| cqe.user_data), Some(expected));
+        }
+        assert_eq!(user.reap(), None);
+        let inside = pool.lock();
+        assert_eq!(inside.at_home(), 8);
+        assert_eq!((inside.state.posted(), inside.state.answered()), (5, 2));
+        Ok(())
+    }
+
+    /// Notes what it is told.
+    struct Observer(Atomic<u64>);
+
+    impl OnCount for Observer {
+        fn run(&self, came: u64) {
+            self.0.store(came, Relaxed);
+        }
+    }
+
+    impl OnIdle for Observer {
+        fn run(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_counts_is_told_of_all_but_what_is_left_out() -> Result {
+        let (pool, _user) = ring(2, 8)?;
+        let observer = Arc::new(Observer(Atomic::new(0)), GFP_KERNEL)?;
+        assert!(complete(&pool, 0));
+        assert_eq!(completion::count(&mut pool.lock(), observer.clone()), 1);
+        assert!(complete_more(&pool, 1));
+        assert_eq!(observer.0.load(Relaxed), 2);
+        // It is parked.
+        assert!(complete(&pool, 2));
+        assert_eq!(observer.0.load(Relaxed), 3);
+        pool.lock().state.leave_out();
+        assert!(complete(&pool, 3));
+        assert_eq!(observer.0.load(Relaxed), 3);
+        assert_eq!(completion::count(&mut pool.lock(), observer.clone()), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn who_waits_for_the_last_request_is_told_once() -> Result {
+        let (pool, _user) = ring(2, 2)?;
+        let taken = [pool.lock().take(), pool.lock().take()];
+        let observer = Arc::new(Observer(Atomic::new(0)), GFP_KERNEL)?;
+        completion::when_idle(&pool, observer.clone());
+        for slot in taken.into_iter().flatten() {
+            assert_eq!(observer.0.load(Relaxed), 0);
+            slot.finish(|shared, inside, slot| {
+                completion::post(inside, slot);
+                completion::publish(&shared.completion, inside);
+            });
+        }
+        assert_eq!(observer.0.load(Relaxed), 1);
+        assert!(complete(&pool, 0));
+        assert_eq!(observer.0.load(Relaxed), 1);
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 21] = [
+    const OPS: [u8; 25] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
@@ -45,13 +45,26 @@ mod tests {
         abi::OP_RECVMSG,
         abi::OP_SEND,
         abi::OP_RECV,
+        abi::OP_POLL_ADD,
+        abi::OP_POLL_REMOVE,
+        abi::OP_TIMEOUT,
+        abi::OP_TIMEOUT_REMOVE,
+    ];
+
+    /// Those that are not about a file.
+    const WITHOUT_FILE: [u8; 5] = [
+        abi::OP_NOP,
+        abi::OP_CANCEL,
+        abi::OP_POLL_REMOVE,
+        abi::OP_TIMEOUT,
+        abi::OP_TIMEOUT_REMOVE,
     ];
 
     /// An entry with nothing but the opcode, and a descriptor that is not open.
     fn entry(opcode: u8) -> abi::Sqe {
         abi::Sqe {
             opcode,
-            fd: if [abi::OP_NOP, abi::OP_CANCEL].contains(&opcode) {
+            fd: if WITHOUT_FILE.contains(&opcode) {
                 0
             } else {
                 -1
@@ -104,10 +117,15 @@ mod tests {
         let old = (64 - 10) + 2 * (64 - 30) + 4 * (64 - 40);
         // SYNC_FILE_RANGE and FADVISE 30, FALLOCATE 34, FTRUNCATE 22, GETDENTS 26, COPY_FILE_RANGE 42.
         let file_calls = 2 * (64 - 30) + (64 - 34) + (64 - 22) + (64 - 26) + (64 - 42);
+        // POLL_ADD 22, POLL_REMOVE and TIMEOUT 34, TIMEOUT_REMOVE 30.
+        let events = (64 - 22) + 2 * (64 - 34) + (64 - 30);
         // SEND and its like 30.
         // READ_FIXED and its like 42.
         let fixed = 4 * (64 - 42);
-        assert_eq!(refused, 8 * (old + file_calls + 4 * (64 - 30) + fixed));
+        assert_eq!(
+            refused,
+            8 * (old + file_calls + events + 4 * (64 - 30) + fixed)
+        );
     }
 
     #[test]
@@ -122,9 +140,15 @@ mod tests {
                     op_flags: 1 << bit,
                     ..entry(opcode)
                 };
-                if opcode == abi::OP_CANCEL && sqe.op_flags == abi::CANCEL_FD_FIXED {
-                    // It says more of another one.
-                    sqe.op_flags |= abi::CANCEL_FD;
+                // Some say more of others.
+                match (opcode, sqe.op_flags) {
+                    (abi::OP_CANCEL, abi::CANCEL_FD_FIXED) => sqe.op_flags |= abi::CANCEL_FD,
+                    (abi::OP_TIMEOUT_REMOVE, _) => sqe.op_flags |= abi::TIMEOUT_UPDATE,
+                    (abi::OP_POLL_ADD, _) => sqe.len = abi::POLL_ADD_MULTI,
+                    (abi::OP_POLL_REMOVE, _) => {
+                        sqe.len = abi::POLL_ADD_MULTI | abi::POLL_UPDATE_EVENTS;
+                    }
+                    _ => (),
                 }
                 let by_flags = verdict(&sqe) == Some((Field::OP_FLAGS, EINVAL.to_errno()));
                 let unknown = info.op_flags & (1 << bit) == 0;
@@ -166,6 +190,17 @@ mod tests {
         for opcode in [abi::OP_READ, abi::OP_WRITE, abi::OP_READV, abi::OP_FSYNC] {
             assert_eq!(verdict(&entry(opcode)), ebadf);
         }
+        assert_eq!(verdict(&entry(abi::OP_POLL_ADD)), ebadf);
+        let sqe = abi::Sqe {
+            len: 1,
+            ..entry(abi::OP_TIMEOUT)
+        };
+        assert_eq!(verdict(&sqe), Some((Field::ADDR, EFAULT.to_errno())));
+        let sqe = abi::Sqe {
+            off: 1 << 32,
+            ..sqe
+        };
+        assert_eq!(verdict(&sqe), Some((Field::OFF, EINVAL.to_errno())));
         let sqe = abi::Sqe {
             ioprio: 0xffff,
             ..entry(abi::OP_READ)

@@ -17,3 +17,4 @@ mod pool;
 mod prepare;
 mod segments;
 mod submission;
+mod tally;

@@ -29,7 +29,7 @@ vpath %.c $(SHARED)
 
 all: $(OUT)/$(LIST)
 
-$(OUT)/$(LIST): $(TESTS:%=$(OUT)/%)
+$(OUT)/$(LIST): $(TESTS:%=$(OUT)/%) Makefile
 	printf '%s\n' $(TESTS) > $@
 
 $(OUT)/%: $(OUT)/%.o $(COMMON:%=$(OUT)/%.o)

@@ -2,7 +2,9 @@
 /* What QUERY says of each operation, held against what the ring does with it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -43,8 +45,13 @@ struct bench {
 	int pair[2];
 	unsigned char buffer[64];
 	struct iovec iov;
+	void *zeros;		/* wherever an address differs in one of its lower 25 bits */
 	struct msghdr msg;
 };
+
+/* Nothing else is near. */
+#define ZEROS ((void *)0x200000000000)
+#define ZEROS_LEN (32UL << 20)
 
 FIXTURE(ops)
 {
@@ -77,6 +84,9 @@ FIXTURE_SETUP(ops)
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+	self->bench.zeros = mmap(ZEROS, ZEROS_LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
+				 MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT_EQ(ZEROS, self->bench.zeros);
 	ASSERT_EQ(0, buffer_register(&self->bench.ring, self->bench.buffer,
 				     sizeof(self->bench.buffer)));
 	self->bench.msg = (struct msghdr) { .msg_iov = &self->bench.iov, .msg_iovlen = 1 };
@@ -89,6 +99,7 @@ FIXTURE_TEARDOWN(ops)
 {
 	ring_close(&self->bench.ring);
 	close(self->bench.file);
+	munmap(self->bench.zeros, ZEROS_LEN);
 	close(self->bench.other);
 	close(self->bench.dir);
 	close(self->bench.pair[0]);
@@ -100,6 +111,8 @@ static const __u8 listed[] = {
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
 	IO_RING_OP_READ_FIXED, IO_RING_OP_WRITE_FIXED,
 	IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
+	IO_RING_OP_POLL_ADD, IO_RING_OP_POLL_REMOVE,
+	IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE,
 	IO_RING_OP_SYNC_FILE_RANGE, IO_RING_OP_FALLOCATE, IO_RING_OP_FADVISE,
 	IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS, IO_RING_OP_COPY_FILE_RANGE,
 	IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG, IO_RING_OP_RECVMSG,
@@ -115,6 +128,7 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_READV:
 	case IO_RING_OP_WRITEV:
 	case IO_RING_OP_FSYNC:
+	case IO_RING_OP_POLL_ADD:
 	case IO_RING_OP_READ:
 	case IO_RING_OP_WRITE:
 	case IO_RING_OP_READ_FIXED:
@@ -181,6 +195,23 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
 		break;
+	case IO_RING_OP_POLL_ADD:
+		sqe.op_flags = POLLOUT;
+		break;
+	case IO_RING_OP_POLL_REMOVE:
+		sqe.fd = 0;
+		sqe.len = IO_RING_POLL_UPDATE_USER_DATA;
+		break;
+	case IO_RING_OP_TIMEOUT:
+		sqe.fd = 0;
+		sqe.addr = (uintptr_t)bench->zeros;
+		sqe.len = 1;
+		break;
+	case IO_RING_OP_TIMEOUT_REMOVE:
+		sqe.fd = 0;
+		sqe.off = (uintptr_t)bench->zeros;
+		sqe.op_flags = IO_RING_TIMEOUT_UPDATE;
+		break;
 	case IO_RING_OP_CANCEL:
 		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
 			       IO_RING_CANCEL_OP;
@@ -216,6 +247,28 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 		break;
 	}
 	return sqe;
+}
+
+static __s32 effective_result(const struct bench *bench, __u8 opcode)
+{
+	switch (opcode) {
+	case IO_RING_OP_POLL_ADD:
+		return POLLOUT;
+	case IO_RING_OP_TIMEOUT:
+		return -ETIME;
+	case IO_RING_OP_POLL_REMOVE:
+	case IO_RING_OP_TIMEOUT_REMOVE:
+		return -ENOENT;
+	default:
+		return effective(bench, opcode).len ? (int)sizeof(bench->buffer) : 0;
+	}
+}
+
+static __u32 effective_flags(__u8 opcode)
+{
+	if (opcode == IO_RING_OP_TIMEOUT)
+		return CQE_VIA(IO_RING_PATH_POLLED);
+	return is_done_by_a_worker(opcode) ? CQE_VIA(IO_RING_PATH_WORKER) : 0;
 }
 
 static bool nothing_happened(const struct bench *bench)
@@ -294,17 +347,15 @@ TEST_F(ops, work_when_they_are_right)
 
 	for (size_t i = 0; i < sizeof(listed); i++) {
 		struct io_ring_sqe sqe = effective(&self->bench, listed[i]);
-		bool transfers = sqe.len;
 
 		ASSERT_EQ(0, ring_run(&self->bench.ring, &sqe, &cqe));
 		/* A directory gives as many entries as fit. */
 		if (listed[i] == IO_RING_OP_GETDENTS && cqe.res > 0)
 			cqe.res = sizeof(self->bench.buffer);
-		EXPECT_EQ(transfers ? (int)sizeof(self->bench.buffer) : 0, cqe.res) {
+		EXPECT_EQ(effective_result(&self->bench, listed[i]), cqe.res) {
 			TH_LOG("opcode %u", listed[i]);
 		}
-		EXPECT_EQ(is_done_by_a_worker(listed[i]) ? CQE_VIA(IO_RING_PATH_WORKER) : 0,
-			  cqe.flags) {
+		EXPECT_EQ(effective_flags(listed[i]), cqe.flags) {
 			TH_LOG("opcode %u", listed[i]);
 		}
 		EXPECT_EQ(COOKIE, cqe.user_data);
@@ -413,7 +464,8 @@ static void expect_accepted(struct __test_metadata *_metadata, struct bench *ben
 
 	ASSERT_NE(NULL, guard);
 	sqe.addr = sqe.len ? (uintptr_t)guard : 0;
-	sqe.len = 0;
+	if (opcode != IO_RING_OP_POLL_REMOVE)
+		sqe.len = 0;
 	((unsigned char *)&sqe)[byte] ^= 1;
 	ASSERT_EQ(0, ring_run(&bench->ring, &sqe, &cqe));
 	EXPECT_FALSE(cqe.res == -EINVAL && cqe_rejected_field(&cqe) == (int)field->offset) {

@@ -218,6 +218,27 @@ struct io_ring_sqe sqe_cancel(__u32 flags, __u64 user_data, int fd, __u32 opcode
 	};
 }
 
+struct io_ring_sqe sqe_poll(int fd, __u32 events, __u32 flags)
+{
+	return (struct io_ring_sqe){
+		.opcode = IO_RING_OP_POLL_ADD,
+		.fd = fd,
+		.op_flags = events,
+		.len = flags,
+	};
+}
+
+struct io_ring_sqe sqe_timeout(const struct io_ring_timespec *time, __u32 count, __u32 flags)
+{
+	return (struct io_ring_sqe){
+		.opcode = IO_RING_OP_TIMEOUT,
+		.addr = (uintptr_t)time,
+		.len = 1,
+		.off = count,
+		.op_flags = flags,
+	};
+}
+
 int cqe_rejected_field(const struct io_ring_cqe *cqe)
 {
 	if (!(cqe->flags & IO_RING_CQE_F_REJECTED))

@@ -60,6 +60,12 @@ struct io_ring_sqe sqe_fsync(int fd, __u64 off, __u32 len, __u32 flags);
 /* Cancels what meets the criteria of the IO_RING_CANCEL_* bits; the others are to be 0. */
 struct io_ring_sqe sqe_cancel(__u32 flags, __u64 user_data, int fd, __u32 opcode);
 
+/* Waits until fd is ready for one of the poll(2) events; flags are IO_RING_POLL_ADD_MULTI or 0. */
+struct io_ring_sqe sqe_poll(int fd, __u32 events, __u32 flags);
+
+/* Waits until time, or until count completions have come. */
+struct io_ring_sqe sqe_timeout(const struct io_ring_timespec *time, __u32 count, __u32 flags);
+
 /* The flags of a completion that came that way and was not rejected. */
 #define CQE_VIA(path) ((__u32)(path) << IO_RING_CQE_PATH_SHIFT)
 

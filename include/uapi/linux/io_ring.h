@@ -126,12 +126,23 @@ struct io_ring_sqe {
  * @IO_RING_OP_READ_FIXED: As READ, into the registered buffer @buf_index: @addr
  *                         and @len are a part of its address range.
  * @IO_RING_OP_WRITE_FIXED: As WRITE, likewise.
+ * @IO_RING_OP_POLL_ADD: Completes when @fd is ready for one of the poll(2) events
+ *                       @op_flags, with those that there are. @len is 0 or
+ *                       IO_RING_POLL_ADD_MULTI.
+ * @IO_RING_OP_POLL_REMOVE: Cancels a POLL_ADD with user_data @addr, or changes
+ *                          it: see IO_RING_POLL_UPDATE_EVENTS.
  * @IO_RING_OP_SYNC_FILE_RANGE: sync_file_range(2) of @len bytes of @fd from
  *                    @off, @len 0 for the rest; @op_flags are
  *                    SYNC_FILE_RANGE_* bits.
  * @IO_RING_OP_SENDMSG: sendmsg(2): @fd, @addr as a struct msghdr of the program,
  *                    @len 1, @op_flags as MSG_* bits. No ancillary data.
  * @IO_RING_OP_RECVMSG: recvmsg(2), likewise.
+ * @IO_RING_OP_TIMEOUT: Completes with -ETIME at the time that @addr points to
+ *                      (struct io_ring_timespec), or with 0 as soon as @off
+ *                      other completions have come, if @off is not 0. @len is
+ *                      1, @op_flags are IO_RING_TIMEOUT_* bits.
+ * @IO_RING_OP_TIMEOUT_REMOVE: Cancels a TIMEOUT with user_data @addr, or, with
+ *                             IO_RING_TIMEOUT_UPDATE, gives it another time.
  * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
  *                     their file, for a worker thread, or in one. @op_flags
  *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
@@ -175,9 +186,13 @@ enum io_ring_op {
 	IO_RING_OP_FSYNC	= 3,
 	IO_RING_OP_READ_FIXED	= 4,
 	IO_RING_OP_WRITE_FIXED	= 5,
+	IO_RING_OP_POLL_ADD	= 6,
+	IO_RING_OP_POLL_REMOVE	= 7,
 	IO_RING_OP_SYNC_FILE_RANGE = 8,
 	IO_RING_OP_SENDMSG	= 9,
 	IO_RING_OP_RECVMSG	= 10,
+	IO_RING_OP_TIMEOUT	= 11,
+	IO_RING_OP_TIMEOUT_REMOVE = 12,
 	IO_RING_OP_CANCEL	= 14,
 	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
@@ -194,6 +209,52 @@ enum io_ring_op {
 
 /* io_ring_sqe.op_flags of IO_RING_OP_FSYNC: as fdatasync(2). */
 #define IO_RING_FSYNC_DATASYNC	(1U << 0)
+
+/*
+ * io_ring_sqe.len of IO_RING_OP_POLL_ADD and IO_RING_OP_POLL_REMOVE
+ *
+ * ADD_MULTI: A completion with IO_RING_CQE_F_MORE whenever the file becomes
+ *	ready, until one that is the last: then there was no room for one that
+ *	is not, or the request was cancelled. To POLL_REMOVE, which takes it
+ *	with UPDATE_EVENTS, it makes no difference.
+ * UPDATE_EVENTS: The POLL_ADD waits for the events @op_flags from now on.
+ * UPDATE_USER_DATA: Its user_data is @off from now on.
+ */
+#define IO_RING_POLL_ADD_MULTI		(1U << 0)
+#define IO_RING_POLL_UPDATE_EVENTS	(1U << 1)
+#define IO_RING_POLL_UPDATE_USER_DATA	(1U << 2)
+
+/**
+ * struct io_ring_timespec - a time, or a span of time
+ * @sec: Seconds, at most 2^63 - 1. What is further away than 2^63 - 1
+ *       nanoseconds never comes.
+ * @nsec: Nanoseconds, at most 999,999,999.
+ */
+struct io_ring_timespec {
+	__u64	sec;
+	__u64	nsec;
+};
+
+/*
+ * io_ring_sqe.op_flags of IO_RING_OP_TIMEOUT and IO_RING_OP_TIMEOUT_REMOVE
+ *
+ * ABS: The time is what the clock shows in the time namespace of the caller;
+ *	without it, a span from now on. Excludes MULTISHOT.
+ * UPDATE: Of TIMEOUT_REMOVE, with or without ABS: the request gets the time that
+ *	@off points to. One that counts completions does not any more.
+ * BOOTTIME: By CLOCK_BOOTTIME, REALTIME: by CLOCK_REALTIME; without one of them,
+ *	by CLOCK_MONOTONIC, which stands still while the system is suspended.
+ * ETIME_SUCCESS: That the time is over is no failure of the request.
+ * MULTISHOT: A completion with IO_RING_CQE_F_MORE each time the span is over, @off
+ *	times (0: for ever). The last one, or one that finds no room, is without
+ *	it and the last.
+ */
+#define IO_RING_TIMEOUT_ABS		(1U << 0)
+#define IO_RING_TIMEOUT_UPDATE		(1U << 1)
+#define IO_RING_TIMEOUT_BOOTTIME	(1U << 2)
+#define IO_RING_TIMEOUT_REALTIME	(1U << 3)
+#define IO_RING_TIMEOUT_ETIME_SUCCESS	(1U << 5)
+#define IO_RING_TIMEOUT_MULTISHOT	(1U << 6)
 
 /*
  * io_ring_sqe.op_flags of IO_RING_OP_COPY_FILE_RANGE: @file_index is the number of
@@ -236,14 +297,18 @@ enum io_ring_op {
  * @flags: IO_RING_CQE_F_* bits; the others are 0.
  *
  * Every entry that the kernel takes from the submission queue gives exactly one
- * completion, except those counted in "dropped" (see struct io_ring_sq_offsets)
- * and those with IO_RING_SQE_CQE_SKIP_SUCCESS that succeed.
+ * completion without IO_RING_CQE_F_MORE, its last one, except those counted in
+ * "dropped" (see struct io_ring_sq_offsets) and those with
+ * IO_RING_SQE_CQE_SKIP_SUCCESS that succeed.
  */
 struct io_ring_cqe {
 	__u64	user_data;
 	__s32	res;
 	__u32	flags;
 };
+
+/* The request goes on: this is not its last completion. */
+#define IO_RING_CQE_F_MORE	(1U << 1)
 
 /*
  * The request was refused before anything was done: @res is the error, and
@@ -259,8 +324,8 @@ struct io_ring_cqe {
  *                     io_ring_cqe.flags
  * @IO_RING_PATH_INLINE: The thread that submitted it did all of it, or refused
  *                       it.
- * @IO_RING_PATH_POLLED: It waited until its file was ready, and then went on
- *                       without blocking.
+ * @IO_RING_PATH_POLLED: It waited until its file was ready, or for its time, and
+ *                       then went on without blocking.
  * @IO_RING_PATH_WORKER: A worker thread did what would have blocked.
  * @IO_RING_PATH_DEVICE: The file took it and finished it later, usually in an
  *                       interrupt handler.

@@ -79,6 +79,12 @@ impl OpenFile {
         unsafe { helpers::io_ring_file_may_hold_rings(self.as_ptr()) }
     }
 
+    /// Whether the file is a ring, of this module or of io_uring, or where rings are made.
+    pub(crate) fn is_ring(&self) -> bool {
+        // SAFETY: The file is alive.
+        unsafe { helpers::io_ring_file_is_ring(self.as_ptr()) }
+    }
+
     /// Which file it is.
     pub(crate) fn id(&self) -> FileId {
         FileId(self.as_ptr().addr())
@@ -90,7 +96,7 @@ impl OpenFile {
         FileId(unsafe { helpers::io_ring_file_inode(self.as_ptr()) }.addr())
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::file {
+    pub(in super::super) fn as_ptr(&self) -> *mut bindings::file {
         self.file.as_ptr()
     }
 

@@ -57,9 +57,13 @@ pub(super) struct Inner {
     /// What the queues call.
     pub(super) callback: bindings::wait_queue_func_t,
     pub(super) place: [Place; QUEUES],
+    /// What rings instead, if the slot waits for a time.
+    pub(super) timer: bindings::hrtimer,
+    /// Whether `timer` is initialised, and may run.
+    pub(super) is_timed: bool,
 }
 
-/// A slot's places in the wait queues of its file.
+/// A slot's places in the wait queues of its file, or its timer.
 ///
 /// # Invariants
 ///
@@ -86,6 +90,8 @@ impl Places {
             item: null_mut(),
             callback: None,
             place: [PLACE; QUEUES],
+            timer: pin_init::zeroed(),
+            is_timed: false,
         };
         Ok(KBox::new(Self(UnsafeCell::new(inner)), GFP_KERNEL_ACCOUNT)?)
     }
@@ -109,7 +115,7 @@ pub(super) unsafe fn places<R>(item: NonNull<IoSlot<R>>) -> *mut Inner {
     }
 }
 
-/// Takes a slot out of the wait queues of its file.
+/// Takes a slot out of the wait queues of its file, and stops its timer.
 ///
 /// # Safety
 ///
@@ -131,6 +137,11 @@ pub(super) unsafe fn leave<D: IoDomain>(item: NonNull<D::Item>) -> Slot<D> {
     }
     // SAFETY: As above; no callback uses it any more.
     unsafe { (*inner).used = 0 };
+    // SAFETY: As above.
+    if unsafe { core::mem::take(&mut (*inner).is_timed) } {
+        // SAFETY: As above. Afterwards its callback does not run.
+        unsafe { bindings::hrtimer_cancel(&raw mut (*inner).timer) };
+    }
     // SAFETY: By the safety requirements. No callback uses it any more.
     unsafe { Slot::from_raw(item) }
 }

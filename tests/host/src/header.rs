@@ -19,18 +19,21 @@ const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
     include_str!("../../../rust/abi/resources.rs"),
     include_str!("../../../rust/abi/calls.rs"),
+    include_str!("../../../rust/abi/cancel.rs"),
+    include_str!("../../../rust/abi/events.rs"),
     include_str!("../../../rust/abi/sqe_flags.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 6] = [
+const RUST_ONLY: [&str; 7] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
     "SETUP_FLAGS",
     "SQE_IN_TURN",
     "SQE_WORDS",
+    "TIMEOUT_FLAGS",
 ];
 
 /// The name in C, without `IO_RING_`, and the value in Rust.
@@ -61,6 +64,9 @@ fn constants() -> Vec<Constant> {
         CQ_EVENTFD_DISABLED REGISTER_EVENTFD UNREGISTER_EVENTFD REGISTER_EVENTFD_ASYNC
         UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
+        OP_POLL_ADD OP_POLL_REMOVE OP_TIMEOUT OP_TIMEOUT_REMOVE POLL_ADD_MULTI
+        POLL_UPDATE_EVENTS POLL_UPDATE_USER_DATA TIMEOUT_ABS TIMEOUT_UPDATE TIMEOUT_BOOTTIME
+        TIMEOUT_REALTIME TIMEOUT_ETIME_SUCCESS TIMEOUT_MULTISHOT CQE_F_MORE
         NO_FIELD LIMIT_NONE LIMIT_ENTRIES LIMIT_CQ_ENTRIES LIMIT_REQUESTS LIMIT_MEMORY
         LIMIT_DISABLED LIMIT_WORKERS LIMIT_FILES
         OFF_REGION OFF_CQ_REGION OFF_SQES
@@ -118,6 +124,7 @@ fn structures() -> Vec<Structure> {
             error_index),
         structure!("resources", abi::Resources: first resv data tags),
         structure!("buffer", abi::Buffer: addr len),
+        structure!("timespec", abi::Timespec: sec nsec),
         structure!("quiesce", abi::Quiesce: timeout left resv),
         structure!("op_info", abi::OpInfo: opcode flags sqe_flags resv op_flags fields),
         structure!("query", abi::Query: size abi_version ops ops_len ops_max features setup_flags

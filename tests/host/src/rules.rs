@@ -50,6 +50,8 @@ const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
 const FIXED_FILE: u8 = 1;
 
+/// `POLLIN` to `POLLMSG`, `POLLRDHUP` and `EPOLLET`.
+const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
 /// What every operation accepts: LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
 const IN_TURN: u8 = 0x5c;
 
@@ -58,7 +60,7 @@ const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
 const RECEIVE: u32 = 0x2163;
 
-const OPERATIONS: [Operation; 21] = [
+const OPERATIONS: [Operation; 25] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -100,6 +102,34 @@ const OPERATIONS: [Operation; 21] = [
         fields: FIXED,
         sqe_flags: FIXED_FILE,
         op_flags: RWF,
+    },
+    Operation {
+        opcode: 6,
+        rule: &rules::POLL_ADD,
+        fields: &["fd", "len", "op_flags"],
+        sqe_flags: FIXED_FILE,
+        op_flags: POLL,
+    },
+    Operation {
+        opcode: 7,
+        rule: &rules::POLL_REMOVE,
+        fields: &["off", "addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: POLL,
+    },
+    Operation {
+        opcode: 11,
+        rule: &rules::TIMEOUT,
+        fields: &["off", "addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x6d,
+    },
+    Operation {
+        opcode: 12,
+        rule: &rules::TIMEOUT_REMOVE,
+        fields: &["off", "addr", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x3,
     },
     Operation {
         opcode: 14,
