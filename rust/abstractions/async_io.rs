@@ -171,16 +171,16 @@ pub(crate) enum Started<D: IoDomain> {
 
 /// Starts `transfer` in `slot`, without blocking. Process context.
 #[inline]
-pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Started<D> {
-    let mut transfer = transfer.into_inner();
-    if transfer.is_lent() {
-        return match try_lent(&mut transfer) {
-            Attempt::Done(result) => Started::Done(slot, transfer.total(result)),
+pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, mut transfer: NewTransfer<'_>) -> Started<D> {
+    if transfer.as_mut().is_lent() {
+        return match try_lent(transfer.as_mut()) {
+            Attempt::Done(result) => Started::Done(slot, transfer.as_mut().total(result)),
             // What was lent is not kept.
             Attempt::Poll => Started::WouldPoll(holding(slot, transfer)),
             Attempt::Block | Attempt::Queued => Started::WouldBlock(holding(slot, transfer)),
         };
     }
+    let transfer = transfer.into_inner();
     slot.is_write = transfer.is_write();
     slot.transfer = Some(transfer);
     slot.lies = 0;
@@ -224,11 +224,8 @@ pub(crate) fn begin_patiently<D: IoDomain>(slot: Slot<D>) -> Started<D> {
 
 /// Has `slot` keep a transfer that goes on later.
 #[cold]
-fn holding<D: IoDomain>(mut slot: Slot<D>, mut transfer: Transfer) -> Slot<D> {
-    transfer.hold();
-    slot.is_write = transfer.is_write();
-    slot.lies = 0;
-    slot.transfer = Some(transfer);
+fn holding<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Slot<D> {
+    keep(&mut slot, transfer);
     slot
 }
 

@@ -24,7 +24,10 @@ pub(crate) use held::{
     FileArgument,
     HeldFile, //
 };
-pub(crate) use new::NewTransfer;
+pub(crate) use new::{
+    NewTransfer,
+    Place, //
+};
 pub(crate) use new_buffers::NewBuffers;
 pub(crate) use open_file::{
     FileId,

@@ -11,6 +11,7 @@ use super::{
     Direction,
     FileArgument,
     NewTransfer,
+    Place,
     Priority,
     Transfer,
     UserBuffers,
@@ -103,6 +104,7 @@ impl<'a> NewTransfer<'a> {
     ///
     /// `ENOTSOCK`.
     pub(crate) fn of_socket(
+        place: &'a mut Place,
         argument: FileArgument<'a>,
         buffers: UserBuffers,
         flags: MessageFlags,
@@ -140,7 +142,7 @@ impl<'a> NewTransfer<'a> {
                 message,
             },
         };
-        Ok(Self::from_inner(transfer))
+        Ok(place.put(transfer))
     }
 }
 
