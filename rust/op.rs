@@ -308,7 +308,7 @@ impl<D: IoDomain> From<Started<D>> for Issued<D> {
 
 impl Op<'_> {
     /// Does it, in `slot`, without blocking. Process context.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn issue<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Op::Nop => Issued::Done(slot, 0),

@@ -170,7 +170,7 @@ pub(crate) enum Started<D: IoDomain> {
 }
 
 /// Starts `transfer` in `slot`, without blocking. Process context.
-#[inline]
+#[inline(always)]
 pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, mut transfer: NewTransfer<'_>) -> Started<D> {
     if transfer.as_mut().is_lent() {
         return match try_lent(transfer.as_mut()) {

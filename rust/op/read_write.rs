@@ -119,7 +119,7 @@ pub(crate) fn prepare_fixed_vector<'a>(
     })
 }
 
-#[inline]
+#[inline(always)]
 fn prepare<'a>(
     sqe: &abi::Sqe,
     place: &'a mut Place,

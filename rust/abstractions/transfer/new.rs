@@ -72,7 +72,7 @@ impl<'a> NewTransfer<'a> {
     ///
     /// Files without a position, and files that cannot be read or written at an offset, ignore it.
     /// `rwf` are `RWF_*` flags.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         place: &'a mut Place,
         argument: FileArgument<'a>,
