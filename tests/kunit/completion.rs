@@ -340,10 +340,11 @@ mod tests {
     #[test]
     fn who_waits_for_the_last_request_is_told_once() -> Result {
         let (pool, _user) = ring(2, 2)?;
-        let taken = [pool.lock().take(), pool.lock().take()];
+        let first = pool.lock().take();
+        let second = pool.lock().take();
         let observer = Arc::new(Observer(Atomic::new(0)), GFP_KERNEL)?;
         completion::when_idle(&pool, observer.clone());
-        for slot in taken.into_iter().flatten() {
+        for slot in [first, second].into_iter().flatten() {
             assert_eq!(observer.0.load(Relaxed), 0);
             slot.finish(|shared, inside, slot| {
                 completion::post(inside, slot);

@@ -50,7 +50,7 @@ struct bench {
 };
 
 /* Nothing else is near. */
-#define ZEROS ((void *)0x200000000000)
+#define ZEROS ((void *)(uintptr_t)(sizeof(long) == 8 ? 0x200000000000ULL : 0x40000000))
 #define ZEROS_LEN (32UL << 20)
 
 FIXTURE(ops)
