@@ -10,6 +10,11 @@
 
 #![forbid(unsafe_code)]
 
+// Named in full, since other crates compile this file under another path.
+#[path = "abi/resources.rs"]
+mod resources;
+
+pub use resources::*;
 #[path = "abi/calls.rs"]
 mod calls;
 #[path = "abi/sqe_flags.rs"]
@@ -75,7 +80,7 @@ pub struct Sqe {
     pub op_flags: u32,
     /// Handed back in the completion.
     pub user_data: u64,
-    /// Must be 0.
+    /// Number of a registered buffer.
     pub buf_index: u16,
     /// Must be 0.
     pub personality: u16,
@@ -98,6 +103,14 @@ pub const OP_READV: u8 = 1;
 pub const OP_WRITEV: u8 = 2;
 /// Operation: `fsync(2)`.
 pub const OP_FSYNC: u8 = 3;
+/// Operation: [`OP_READ`] into a registered buffer.
+pub const OP_READ_FIXED: u8 = 4;
+/// Operation: [`OP_WRITE`] from a registered buffer.
+pub const OP_WRITE_FIXED: u8 = 5;
+/// Operation: [`OP_READV`] into parts of a registered buffer.
+pub const OP_READV_FIXED: u8 = 58;
+/// Operation: [`OP_WRITEV`] from parts of a registered buffer.
+pub const OP_WRITEV_FIXED: u8 = 59;
 /// Operation: cancels requests that wait.
 pub const OP_CANCEL: u8 = 14;
 /// Operation: `pread(2)`.
@@ -369,34 +382,6 @@ pub struct Register {
     pub error_index: u32,
 }
 
-/// Largest number of registered files.
-pub const MAX_FILES: u32 = 65536;
-/// Instead of a descriptor: no file.
-pub const FILE_NONE: i32 = -1;
-/// Instead of a descriptor: what is there stays.
-pub const FILE_KEEP: i32 = -2;
-
-/// Register opcode: forget all files.
-pub const UNREGISTER_FILES: u32 = 3;
-/// Register opcode: files to be used by number; see [`Resources`].
-pub const REGISTER_FILES: u32 = 13;
-/// Register opcode: other files for some numbers; see [`Resources`].
-pub const UPDATE_FILES: u32 = 14;
-
-/// Argument of [`REGISTER_FILES`] and [`UPDATE_FILES`].
-#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
-#[repr(C)]
-pub struct Resources {
-    /// First number.
-    pub first: u32,
-    /// Must be 0.
-    pub resv: u32,
-    /// User address of an array of `i32`, or 0 for nothing but [`FILE_NONE`].
-    pub data: u64,
-    /// User address of an array of `u64`, or 0 for no tags.
-    pub tags: u64,
-}
-
 /// Register opcode: no eventfd is told of completions any more.
 pub const UNREGISTER_EVENTFD: u32 = 5;
 /// Register opcode: an eventfd, an `i32`, is told of completions.
@@ -492,6 +477,6 @@ const _: () = {
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);
     assert!(offset_of!(Enter, min_wait) == 32 && offset_of!(Enter, sigmask) == 40);
-    assert!(size_of::<Quiesce>() == 16 && size_of::<Resources>() == 24);
+    assert!(size_of::<Quiesce>() == 16);
     assert!(size_of::<OpInfo>() == 16 && size_of::<Query>() == 64);
 };

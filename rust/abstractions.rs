@@ -19,13 +19,14 @@ pub(crate) mod owner;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 pub(crate) mod page_view;
 pub(crate) mod params;
+pub(crate) mod pinned;
 pub(crate) mod plug;
 pub(crate) mod pool;
 pub(crate) mod rlimit;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 mod second_mapping;
 pub(crate) mod seq_number;
-pub(crate) mod shared_file;
+pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
 pub(crate) mod transfer;

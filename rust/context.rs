@@ -21,7 +21,7 @@
 //! A later one may be taken while an earlier one is held, never the other way round.
 
 mod fdinfo;
-mod registered;
+pub(crate) mod registered;
 
 use crate::{
     abi,

@@ -12,14 +12,15 @@ use crate::{
         params,
         rlimit,
         shared_mem,
+        transfer::OpenFile,
         user_struct::UserStruct, //
     },
     context::Context,
     driver::Driver,
-    files::Change,
     op::allowed::OpSet,
     query,
-    register::FileList,
+    register::List,
+    resources::Change,
     ring::{
         layout::Layout,
         sizes::{
@@ -220,7 +221,7 @@ impl From<Refused> for Failure {
 }
 
 /// The files that SETUP is to register, if any.
-fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change>>, Failure> {
+fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change<OpenFile>>>, Failure> {
     if setup.nr_files == 0 {
         return match setup.files {
             0 => Ok(None),
@@ -241,8 +242,8 @@ fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change>>, Failure> {
         });
     }
     let field = offset_of!(abi::Setup, files);
-    let list = FileList {
-        fds: setup.files,
+    let list = List {
+        data: setup.files,
         tags: 0,
         count: setup.nr_files,
     };

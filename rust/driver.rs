@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    abstractions::deferred::DeferredQueue,
+    abstractions::{
+        deferred::DeferredQueue,
+        pinned, //
+    },
     closer::Closer,
     gauge::Gauge,
     request::Requests,
@@ -72,6 +75,9 @@ impl Driver {
         dir.read_callback_file(c"ring_bytes", &counters.ring_bytes, &print);
         dir.read_callback_file(c"requests", &counters.requests, &print);
         dir.read_callback_file(c"teardowns", &counters.teardowns, &print);
+        dir.read_callback_file(c"pinned_pages", &(), &|(): &(), out| {
+            writeln!(out, "{}", pinned::pinned_pages())
+        });
         dir.read_callback_file(c"workers", this.users.workers(), &print);
     }
 }

@@ -6,6 +6,7 @@
 #ifndef _IO_RING_HELPERS_H
 #define _IO_RING_HELPERS_H
 
+#include <linux/bvec.h>
 #include <linux/cred.h>
 #include <linux/fadvise.h>
 #include <linux/fs.h>
@@ -13,6 +14,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/user.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -42,6 +44,8 @@ bool io_ring_file_may_hold_rings(struct file *file);
 bool io_ring_is_at_end(const struct file *file, loff_t pos);
 int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
+
+unsigned int io_ring_dma_alignment(const struct file *file);
 
 /* Eventfds. */
 void *io_ring_eventfd_get(int fd);
@@ -118,6 +122,16 @@ void io_ring_flush_page(struct page *page);
 int io_ring_get_words(u64 *to, const void __user *from, size_t count);
 unsigned int io_ring_index_nospec(unsigned int index, unsigned int size);
 
+/* Pinned memory, and iterators over memory. */
+unsigned long io_ring_page_number(const struct page *page);
+bool io_ring_pages_join(const struct page *first, const struct page *second);
+void io_ring_iter_bvec(struct iov_iter *iter, unsigned int direction, const struct bio_vec *bvec,
+		       unsigned long nr, size_t offset, size_t count);
+struct iovec io_ring_iter_iovec(const struct iov_iter *iter, unsigned long index);
+unsigned long io_ring_iter_nr(const struct iov_iter *iter);
+int io_ring_charge_pinned(unsigned long pages, struct user_struct **user);
+void io_ring_uncharge_pinned(struct mm_struct *mm, unsigned long pages, struct user_struct *user);
+
 /* Other views of memory, for tests. */
 void *io_ring_vmap(struct page **pages, unsigned int count);
 void io_ring_vunmap(const void *addr);
@@ -126,6 +140,8 @@ void *io_ring_map_page(struct page *page);
 void io_ring_unmap_page(const void *addr);
 bool io_ring_maps_pages(void);
 unsigned long io_ring_map_user(struct file *file, unsigned long len);
+size_t io_ring_copy_to_iter(const void *from, size_t len, struct iov_iter *iter);
+size_t io_ring_copy_from_iter(void *to, size_t len, struct iov_iter *iter);
 bool io_ring_in_hardirq(void);
 
 #ifdef __BINDGEN__

@@ -4,6 +4,7 @@
  * with them, and when they are ready; see helpers.h.
  */
 
+#include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/eventfd.h>
 #include <linux/file.h>
@@ -167,14 +168,14 @@ static ssize_t call_file(struct kiocb *kiocb, struct iov_iter *iter, bool write,
 		return ops->write_iter(kiocb, iter);
 	if (!write && ops->read_iter)
 		return ops->read_iter(kiocb, iter);
-	/* ->read and ->write take no flags. */
-	if (rw_flags)
+	/* ->read and ->write take no flags, and only addresses. */
+	if (rw_flags || iov_iter_is_bvec(iter))
 		return -EOPNOTSUPP;
 	return transfer_segments(kiocb, iter, write);
 }
 
 /*
- * Issues a transfer as vfs_read() and vfs_write() do. @iter is over user memory.
+ * Issues a transfer as vfs_read() and vfs_write() do.
  *
  * vfs_iocb_iter_write() will not do: it holds off freezing for files that are
  * not regular, too, and those may block for as long as a user likes.
@@ -230,6 +231,20 @@ size_t io_ring_iter_count(const struct iov_iter *iter)
 void io_ring_iter_advance(struct iov_iter *iter, size_t bytes)
 {
 	iov_iter_advance(iter, bytes);
+}
+
+/*
+ * The bits that have to be 0 in addresses and lengths of memory that a direct
+ * transfer of @file uses, as far as that can be known here.
+ */
+unsigned int io_ring_dma_alignment(const struct file *file)
+{
+	struct inode *inode = file->f_mapping->host;
+
+	if (S_ISBLK(inode->i_mode))
+		return bdev_dma_alignment(I_BDEV(inode));
+	/* What has no device, or several, sees to it itself. */
+	return inode->i_sb->s_bdev ? bdev_dma_alignment(inode->i_sb->s_bdev) : 0;
 }
 
 /*

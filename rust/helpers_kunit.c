@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/preempt.h>
+#include <linux/uio.h>
 #include <linux/vmalloc.h>
 
 #include "helpers.h"
@@ -74,16 +75,28 @@ bool io_ring_maps_pages(void)
 }
 
 /*
- * Maps @len bytes of @file into an address space that the test's thread has for
- * itself. Returns the address, or an error number.
+ * Maps @len bytes of @file, or of new memory if that is NULL, into an address
+ * space that the test's thread has for itself. Returns the address, or an error
+ * number.
  */
 unsigned long io_ring_map_user(struct file *file, unsigned long len)
 {
+	unsigned long flags = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
 	int ret = kunit_attach_mm();
 
 	if (ret)
 		return ret;
-	return vm_mmap(file, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	return vm_mmap(file, 0, len, PROT_READ | PROT_WRITE, flags, 0);
+}
+
+size_t io_ring_copy_to_iter(const void *from, size_t len, struct iov_iter *iter)
+{
+	return copy_to_iter(from, len, iter);
+}
+
+size_t io_ring_copy_from_iter(void *to, size_t len, struct iov_iter *iter)
+{
+	return copy_from_iter(to, len, iter);
 }
 
 bool io_ring_in_hardirq(void)

@@ -47,6 +47,7 @@ pub mod abi;
 #[expect(unsafe_code, reason = "wraps the C interface; everything else is safe")]
 pub(crate) mod abstractions;
 pub(crate) mod binding;
+pub(crate) mod buffers;
 pub(crate) mod closer;
 mod context;
 pub(crate) mod control;
@@ -61,6 +62,7 @@ pub(crate) mod op;
 pub(crate) mod query;
 pub(crate) mod register;
 pub(crate) mod request;
+pub(crate) mod resources;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;

@@ -34,6 +34,7 @@ use crate::{
             NewTransfer, //
         },
     },
+    buffers::BufferTable,
     files::FileTable, //
 };
 use allowed::OpSet;
@@ -71,7 +72,7 @@ impl From<Field> for Rejected {
 pub(crate) enum Op<'a> {
     /// Does nothing.
     Nop,
-    /// READ, WRITE, READV, WRITEV, SEND, RECV, SENDMSG, RECVMSG.
+    /// READ, WRITE, READV, WRITEV, those with registered buffers, SEND, RECV, SENDMSG, RECVMSG.
     Transfer(NewTransfer<'a>),
     /// FSYNC and others.
     FileCall(FileCall),
@@ -85,6 +86,7 @@ pub(crate) fn prepare<'a>(
     sqe: &abi::Sqe,
     allowed: &OpSet,
     files: &'a FileTable,
+    buffers: &'a BufferTable,
 ) -> Result<Op<'a>, Rejected> {
     if !allowed.contains(sqe.opcode) {
         return Err(refusal(sqe.opcode));
@@ -110,14 +112,35 @@ pub(crate) fn prepare<'a>(
             rules::WRITEV.check(sqe)?;
             read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
         }
-        _ => prepare_rare(sqe, files),
+        abi::OP_READ_FIXED => {
+            rules::READ_FIXED.check(sqe)?;
+            read_write::prepare_fixed(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_WRITE_FIXED => {
+            rules::WRITE_FIXED.check(sqe)?;
+            read_write::prepare_fixed(sqe, files, buffers, Direction::Write).map(Op::Transfer)
+        }
+        _ => prepare_rare(sqe, files, buffers),
     }
 }
 
 /// As [`prepare`], for operations beside which that call does not count.
 #[cold]
-fn prepare_rare<'a>(sqe: &abi::Sqe, files: &'a FileTable) -> Result<Op<'a>, Rejected> {
+fn prepare_rare<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &BufferTable,
+) -> Result<Op<'a>, Rejected> {
     match sqe.opcode {
+        abi::OP_READV_FIXED => {
+            rules::READV_FIXED.check(sqe)?;
+            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+        }
+        abi::OP_WRITEV_FIXED => {
+            rules::WRITEV_FIXED.check(sqe)?;
+            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Write)
+                .map(Op::Transfer)
+        }
         abi::OP_FSYNC => {
             rules::FSYNC.check(sqe)?;
             FileCall::prepare(sqe, files).map(Op::FileCall)

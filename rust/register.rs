@@ -5,15 +5,26 @@
 
 #![forbid(unsafe_code)]
 
+mod list;
+
+pub(crate) use list::List;
+
 use crate::{
     abi,
     abstractions::{
         eventfd::EventFd,
-        rlimit,
+        pinned::PinnedBuffer,
+        transfer::OpenFile,
         user_struct::UserStruct, //
     },
-    context::Context,
-    files::Change,
+    context::{
+        registered::Tabled,
+        Context, //
+    },
+    resources::{
+        Change,
+        Resource, //
+    },
     ring::notice::Interest, //
 };
 use core::mem::offset_of;
@@ -92,11 +103,12 @@ fn first_not_zero(args: &abi::Register) -> Option<usize> {
 fn dispatch(context: &Context, args: &mut abi::Register) -> Result<isize, Refused> {
     match args.opcode {
         abi::REGISTER_QUIESCE => quiesce(context, args),
-        abi::REGISTER_FILES => files(context, args, |changes, _| context.register_files(changes)),
-        abi::UPDATE_FILES => files(context, args, |changes, first| {
-            context.update_files(first, changes)
-        }),
-        abi::UNREGISTER_FILES => without_argument(args, || context.unregister_files()),
+        abi::REGISTER_FILES => register::<OpenFile>(context, args),
+        abi::UPDATE_FILES => update::<OpenFile>(context, args),
+        abi::UNREGISTER_FILES => without_argument(args, || context.unregister::<OpenFile>()),
+        abi::REGISTER_BUFFERS => register::<PinnedBuffer>(context, args),
+        abi::UPDATE_BUFFERS => update::<PinnedBuffer>(context, args),
+        abi::UNREGISTER_BUFFERS => without_argument(args, || context.unregister::<PinnedBuffer>()),
         abi::REGISTER_EVENTFD => eventfd(context, args, Interest::All),
         abi::REGISTER_EVENTFD_ASYNC => eventfd(context, args, Interest::Later),
         abi::UNREGISTER_EVENTFD => without_argument(args, || context.unregister_eventfd()),
@@ -153,28 +165,28 @@ fn eventfd(context: &Context, args: &abi::Register, interest: Interest) -> Resul
     Ok(0)
 }
 
-/// Registers or updates files, by `act`.
-fn files(
+/// Makes a table of resources, or updates one, by `act`.
+fn resources<T: Resource>(
     context: &Context,
     args: &mut abi::Register,
-    act: impl FnOnce(KVVec<Change>, usize) -> Result,
+    is_new: bool,
+    act: impl FnOnce(KVVec<Change<T>>, usize) -> Result,
 ) -> Result<isize, Refused> {
     let resources = at_addr::<abi::Resources>(args)?;
     let resources = resources.read().map_err(Refused::by(ADDR))?;
-    let is_new = args.opcode == abi::REGISTER_FILES;
     if resources.resv != 0 || (is_new && resources.first != 0) {
         return Err(Refused::by(ADDR)(EINVAL));
     }
-    if args.nr == 0 || args.nr > abi::MAX_FILES {
+    if args.nr == 0 || args.nr > T::MAX {
         return Err(Refused::by(NR)(EINVAL));
     }
-    if is_new && u64::from(args.nr) > rlimit::open_files() {
-        return Err(Refused::by(NR)(EMFILE));
+    if is_new {
+        T::check_count(args.nr).map_err(Refused::by(NR))?;
     }
-    // Descriptors are looked up in the table of the caller.
+    // Resources are those of the caller.
     context.check_owner()?;
-    let list = FileList {
-        fds: resources.data,
+    let list = List {
+        data: resources.data,
         tags: resources.tags,
         count: args.nr,
     };
@@ -189,57 +201,12 @@ fn files(
     Ok(0)
 }
 
-/// Files that a program lists.
-pub(crate) struct FileList {
-    /// User address of their descriptors, or 0 for no files.
-    pub(crate) fds: u64,
-    /// User address of their tags, or 0 for none.
-    pub(crate) tags: u64,
-    /// How many there are.
-    pub(crate) count: u32,
+fn register<T: Tabled>(context: &Context, args: &mut abi::Register) -> Result<isize, Refused> {
+    resources::<T>(context, args, true, |changes, _| context.register(changes))
 }
 
-impl FileList {
-    /// Copies the list in and looks the files up. Process context, in an ioctl of the ring's process;
-    /// sleeps.
-    ///
-    /// # Errors
-    ///
-    /// The element to blame, and what [`Change::new`] says of it, or `EFAULT` or `ENOMEM`.
-    pub(crate) fn read(&self) -> Result<KVVec<Change>, (u32, Error)> {
-        let fds = UserArray::<i32>::new(self.fds).map_err(|error| (0, error))?;
-        let tags = UserArray::<u64>::new(self.tags).map_err(|error| (0, error))?;
-        let mut changes = KVVec::with_capacity(self.count as usize, GFP_KERNEL_ACCOUNT)
-            .map_err(|error| (0, error.into()))?;
-        for index in 0..self.count {
-            let mut add = || {
-                let fd = fds.read(index)?.unwrap_or(abi::FILE_NONE);
-                changes.push(
-                    Change::new(fd, tags.read(index)?.unwrap_or(0))?,
-                    GFP_KERNEL_ACCOUNT,
-                )?;
-                Ok(())
-            };
-            add().map_err(|error: Error| (index, error))?;
-        }
-        Ok(changes)
-    }
-}
-
-/// An array of the program, or none.
-struct UserArray<T>(Option<UserStruct<T>>);
-
-impl<T: FromBytes + IntoBytes + Immutable> UserArray<T> {
-    fn new(address: u64) -> Result<Self> {
-        let address = usize::try_from(address).map_err(|_| EFAULT)?;
-        Ok(Self((address != 0).then(|| UserStruct::new(address))))
-    }
-
-    /// The element `index`, if there is an array. Process context; may fault pages in.
-    fn read(&self, index: u32) -> Result<Option<T>> {
-        self.0
-            .as_ref()
-            .map(|array| array.element(index as usize).read())
-            .transpose()
-    }
+fn update<T: Tabled>(context: &Context, args: &mut abi::Register) -> Result<isize, Refused> {
+    resources::<T>(context, args, false, |changes, first| {
+        context.update(first, changes)
+    })
 }

@@ -25,6 +25,7 @@ use crate::{
             Spare, //
         },
     },
+    buffers::BufferTable,
     files::FileTable,
     op::{
         self,
@@ -106,6 +107,8 @@ pub(crate) struct Submitter {
     always: u8,
     /// Registered files.
     pub(crate) files: FileTable,
+    /// Registered buffers.
+    pub(crate) buffers: BufferTable,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -142,6 +145,7 @@ impl Submitter {
             chain: NewChain::new(),
             always: 0,
             files: FileTable::new(),
+            buffers: BufferTable::new(),
             devices: 0,
             has_held: false,
         }
@@ -249,7 +253,7 @@ impl Submitter {
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let prepared = op::prepare(sqe, &self.ops, &self.files);
+        let prepared = op::prepare(sqe, &self.ops, &self.files, &self.buffers);
         if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
             let Some(mut slot) = self.spare.take() else {
                 return Ok(());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Completions that tell that a registered file is not used any more.
+//! Completions that tell that a registered resource is not used any more.
 //!
-//! Their slots are taken when the file leaves the table, so that the completion has a place whenever
+//! Their slots are taken when the resource leaves its table, so that the completion has a place whenever
 //! the last user goes.
 
 #![forbid(unsafe_code)]
@@ -14,14 +14,14 @@ use crate::{
             Pool,
             Slot, //
         },
-        shared_file::OnLast, //
+        shared::OnLast, //
     },
-    files::Retired,
     request::{
         self,
         Path,
         Requests, //
     },
+    resources::Retired,
     ring::completion,
 };
 use kernel::{
@@ -36,7 +36,7 @@ use kernel::{
 /// Most slots that are taken with interrupts off.
 const TAKE_AT_ONCE: usize = 32;
 
-/// A completion that waits for the end of a file.
+/// A completion that waits for the end of a resource.
 #[pin_data]
 struct TagNote {
     #[pin]
@@ -81,8 +81,8 @@ impl TagNotes {
         Ok(Self { notes })
     }
 
-    /// Lets go of a file; its tag, if it has one, is told when nobody uses it any more.
-    pub(crate) fn retire(&mut self, retired: Retired) {
+    /// Lets go of a resource; its tag, if it has one, is told when nobody uses it any more.
+    pub(crate) fn retire<T>(&mut self, retired: Retired<T>) {
         let note = (retired.tag != 0).then(|| self.notes.pop()).flatten();
         if let Some(note) = &note {
             if let Some(slot) = &mut *note.kept.lock() {
@@ -90,7 +90,7 @@ impl TagNotes {
             }
         }
         retired
-            .file
+            .resource
             .retire(note.map(|note| -> Arc<dyn OnLast> { note }));
     }
 }

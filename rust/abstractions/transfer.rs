@@ -10,7 +10,9 @@
 
 mod file_calls;
 mod held;
+mod memory;
 mod new;
+mod new_buffers;
 mod open_file;
 mod shared_table;
 mod socket;
@@ -23,6 +25,7 @@ pub(crate) use held::{
     HeldFile, //
 };
 pub(crate) use new::NewTransfer;
+pub(crate) use new_buffers::NewBuffers;
 pub(crate) use open_file::{
     FileId,
     OpenFile, //
@@ -52,6 +55,7 @@ use kernel::{
     bindings,
     prelude::*, //
 };
+use memory::Memory;
 use shared_table::SharedTable;
 use terms::{
     Nonblocking,
@@ -88,13 +92,18 @@ pub(crate) struct Transfer {
     /// Bytes transferred by attempts before this one.
     done: usize,
     priority: Priority,
+    /// The file or the memory is only lent.
+    is_lent: bool,
     buffers: UserBuffers,
 }
 
 impl Transfer {
-    /// Makes the file its own, if it was only lent.
+    /// Makes the file and the memory its own, if they were only lent.
     pub(super) fn hold(&mut self) {
-        self.file.hold();
+        if core::mem::take(&mut self.is_lent) {
+            self.file.hold();
+            self.buffers.hold();
+        }
     }
 
     /// How many bytes there are to transfer.
@@ -117,8 +126,14 @@ impl Transfer {
         self.buffers.direction == Direction::Write
     }
 
-    /// Ends the transfer, in any context, unless that would close the file, which may sleep.
+    /// Ends the transfer, in any context, unless that would close the file or unpin the memory, which
+    /// may sleep.
     pub(super) fn let_go(mut self) -> Result<(), Self> {
+        if let Err(memory) = self.buffers.memory.put_unless_last() {
+            self.buffers.memory = memory;
+            return Err(self);
+        }
+        self.buffers.memory = Memory::User;
         match self.file.put_unless_last() {
             Ok(()) => Ok(()),
             Err(file) => {
@@ -199,8 +214,8 @@ impl Transfer {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
             ki_ioprio: this.priority.0,
-            // A file that is only lent has to answer before it returns.
-            ki_complete: (!this.file.is_lent()).then_some(complete),
+            // With what is only lent the file has to answer before it returns.
+            ki_complete: (!this.is_lent).then_some(complete),
             ..pin_init::zeroed()
         };
         if this.tried_only {

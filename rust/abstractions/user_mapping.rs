@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A file mapped into an address space of a test's thread.
+//! Files, or memory, mapped into an address space of a test's thread.
 //!
 //! Would join `rust/kernel/kunit.rs`. C header:
 //! [`include/kunit/test.h`](srctree/include/kunit/test.h)
@@ -11,6 +11,7 @@ use super::{
     helpers,
     user_struct::UserStruct, //
 };
+use core::ptr::null_mut;
 use kernel::{
     bindings,
     prelude::*,
@@ -45,7 +46,21 @@ impl UserMapping {
     /// Those of the file's `mmap`; `ENOMEM`.
     pub(crate) fn new<T: FileObject>(fd: &NewFd<T>, len: usize) -> Result<Self> {
         // SAFETY: The descriptor has a reference to the file.
-        let start = unsafe { helpers::io_ring_map_user(fd.as_file(), len) };
+        Self::mapped(unsafe { helpers::io_ring_map_user(fd.as_file(), len) }, len)
+    }
+
+    /// Maps `len` bytes of new memory. For threads of tests only, as [`UserMapping::new`].
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn anonymous(len: usize) -> Result<Self> {
+        // SAFETY: There need not be a file.
+        Self::mapped(unsafe { helpers::io_ring_map_user(null_mut(), len) }, len)
+    }
+
+    /// What `io_ring_map_user` has mapped at `start`, or the error that this is.
+    fn mapped(start: usize, len: usize) -> Result<Self> {
         // Errors are the last addresses.
         #[expect(clippy::cast_possible_wrap, reason = "as IS_ERR_VALUE() does")]
         let error = start as isize;
@@ -58,6 +73,11 @@ impl UserMapping {
             len,
             _this_thread: NotThreadSafe,
         })
+    }
+
+    /// Where it starts.
+    pub(crate) fn start(&self) -> usize {
+        self.start
     }
 
     /// The 32-bit word at `offset` bytes, as system calls access it.

@@ -11,11 +11,16 @@ use super::{
 use crate::{
     abstractions::{
         eventfd::EventFd,
-        mutex::Guard, //
+        mutex::Guard,
+        pinned::PinnedBuffer,
+        transfer::OpenFile, //
     },
-    files::{
+    buffers::BufferTable,
+    files::FileTable,
+    resources::{
         Change,
-        FileTable, //
+        Resource,
+        Table, //
     },
     ring::notice::{
         Interest,
@@ -32,6 +37,24 @@ use kernel::{
     },
 };
 
+/// A resource that rings have a table of.
+pub(crate) trait Tabled: Resource {
+    /// The table.
+    fn table(submitter: &mut Submitter) -> &mut Table<Self>;
+}
+
+impl Tabled for OpenFile {
+    fn table(submitter: &mut Submitter) -> &mut Table<Self> {
+        &mut submitter.files
+    }
+}
+
+impl Tabled for PinnedBuffer {
+    fn table(submitter: &mut Submitter) -> &mut Table<Self> {
+        &mut submitter.buffers
+    }
+}
+
 impl Context {
     /// Whether the caller may register.
     ///
@@ -47,50 +70,48 @@ impl Context {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn fill_files(&self, files: Option<KVVec<Change>>) -> Result {
+    pub(crate) fn fill_files(&self, files: Option<KVVec<Change<OpenFile>>>) -> Result {
         match files {
             Some(changes) => self.submitting.lock()?.submitter.files.fill(changes),
             None => Ok(()),
         }
     }
 
-    /// Makes the table of registered files. Process context; sleeps.
+    /// Makes a table. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// `EPERM`, `EINTR`, `EBUSY` (there is one), `ENOMEM`.
-    pub(crate) fn register_files(&self, changes: KVVec<Change>) -> Result {
-        self.act(|submitter, _| submitter.files.fill(changes))
+    pub(crate) fn register<T: Tabled>(&self, changes: KVVec<Change<T>>) -> Result {
+        self.act(|submitter, _| T::table(submitter).fill(changes))
     }
 
-    /// Changes registered files from number `first` on. Process context; sleeps.
+    /// Changes a table from number `first` on. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// `EPERM`, `EINTR`, `ENXIO` (there is no table), `EINVAL` (there are not so many), `EBUSY` (no
     /// slots for the completions of tags), `ENOMEM`.
-    pub(crate) fn update_files(&self, first: usize, changes: KVVec<Change>) -> Result {
+    pub(crate) fn update<T: Tabled>(&self, first: usize, changes: KVVec<Change<T>>) -> Result {
         self.act(|submitter, _| {
-            let count = submitter.files.tags_of(first, &changes)?;
-            let mut notes = TagNotes::reserve(&self.pool, count)?;
-            submitter
-                .files
-                .update(first, changes, |retired| notes.retire(retired));
+            let table = T::table(submitter);
+            let mut notes = TagNotes::reserve(&self.pool, table.tags_of(first, &changes)?)?;
+            table.update(first, changes, |retired| notes.retire(retired));
             Ok(())
         })
     }
 
-    /// Takes the table of registered files away. Process context; sleeps.
+    /// Takes a table away. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// `EPERM`, `EINTR`, `ENXIO` (there is none), `EBUSY` (no slots for the completions of tags),
     /// `ENOMEM`.
-    pub(crate) fn unregister_files(&self) -> Result {
+    pub(crate) fn unregister<T: Tabled>(&self) -> Result {
         self.act(|submitter, _| {
-            let count = submitter.files.tags()?;
-            let mut notes = TagNotes::reserve(&self.pool, count)?;
-            submitter.files.clear(|retired| notes.retire(retired));
+            let table = T::table(submitter);
+            let mut notes = TagNotes::reserve(&self.pool, table.tags()?)?;
+            table.clear(|retired| notes.retire(retired));
             Ok(())
         })
     }
@@ -160,15 +181,18 @@ impl Context {
     }
 
     fn forget(&self, mut submitting: Guard<'_, Submitting>) {
-        let files = self.take_registered(&mut submitting.submitter);
+        let tables = self.take_registered(&mut submitting.submitter);
         drop(submitting);
-        // Only now: closing files takes locks.
-        drop(files);
+        // Only now: closing files and unpinning memory takes locks.
+        drop(tables);
     }
 
     /// Takes away what the process before has registered.
-    pub(super) fn take_registered(&self, submitter: &mut Submitter) -> FileTable {
+    pub(super) fn take_registered(&self, submitter: &mut Submitter) -> (FileTable, BufferTable) {
         self.forget_eventfd();
-        core::mem::replace(&mut submitter.files, FileTable::new())
+        (
+            core::mem::replace(&mut submitter.files, FileTable::new()),
+            core::mem::replace(&mut submitter.buffers, BufferTable::new()),
+        )
     }
 }

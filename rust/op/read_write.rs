@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! READ, WRITE, READV and WRITEV.
+//! READ, WRITE, READV and WRITEV, and the same with registered buffers.
 //!
 //! Buffered files complete before they are left; `O_DIRECT` completes later, from any context. The
 //! iovec array is copied here, so that the program may reuse it as soon as ENTER has returned.
@@ -13,15 +13,25 @@ use super::{
 };
 use crate::{
     abi,
-    abstractions::transfer::{
-        Direction,
-        NewTransfer,
-        Priority,
-        Unfit,
-        UserBuffers, //
+    abstractions::{
+        pinned::{
+            Outside,
+            PinnedBuffer, //
+        },
+        shared::Shared,
+        transfer::{
+            Direction,
+            NewBuffers,
+            NewTransfer,
+            Priority,
+            Unfit,
+            UserBuffers, //
+        },
     },
+    buffers::BufferTable,
     files::FileTable, //
 };
+use kernel::prelude::*;
 
 /// A transfer of one buffer.
 #[inline]
@@ -31,7 +41,9 @@ pub(crate) fn prepare_single<'a>(
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
     prepare(sqe, files, || {
-        UserBuffers::single(direction, sqe.addr, sqe.len).map_err(Rejected::by(Field::ADDR))
+        UserBuffers::single(direction, sqe.addr, sqe.len)
+            .map(NewBuffers::from)
+            .map_err(Rejected::by(Field::ADDR))
     })
 }
 
@@ -41,14 +53,64 @@ pub(crate) fn prepare_vector<'a>(
     files: &'a FileTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    const MAX_SEGMENTS: u32 = 1024;
     prepare(sqe, files, || {
-        let field = if sqe.len > MAX_SEGMENTS {
-            Field::LEN
-        } else {
-            Field::ADDR
-        };
-        UserBuffers::vector(direction, sqe.addr, sqe.len).map_err(Rejected::by(field))
+        UserBuffers::vector(direction, sqe.addr, sqe.len)
+            .map(NewBuffers::from)
+            .map_err(Rejected::by(array_field(sqe)))
+    })
+}
+
+/// The field to blame for an array of buffers.
+fn array_field(sqe: &abi::Sqe) -> Field {
+    const MAX_SEGMENTS: u32 = 1024;
+    if sqe.len > MAX_SEGMENTS {
+        Field::LEN
+    } else {
+        Field::ADDR
+    }
+}
+
+/// The registered buffer that an entry names.
+#[inline]
+fn buffer_of<'a>(
+    sqe: &abi::Sqe,
+    buffers: &'a BufferTable,
+) -> Result<&'a Shared<PinnedBuffer>, Rejected> {
+    let buffer = buffers.at(u32::from(sqe.buf_index));
+    buffer.ok_or_else(|| Rejected::by(Field::BUF_INDEX)(EFAULT))
+}
+
+/// A transfer of a part of a registered buffer.
+#[inline]
+pub(crate) fn prepare_fixed<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &'a BufferTable,
+    direction: Direction,
+) -> Result<NewTransfer<'a>, Rejected> {
+    prepare(sqe, files, || {
+        let buffer = buffer_of(sqe, buffers)?;
+        NewBuffers::pinned(direction, buffer, sqe.addr, sqe.len).map_err(|outside| {
+            let field = match outside {
+                Outside::Start => Field::ADDR,
+                Outside::End => Field::LEN,
+            };
+            Rejected::by(field)(EFAULT)
+        })
+    })
+}
+
+/// A transfer of an array of parts of a registered buffer.
+pub(crate) fn prepare_fixed_vector<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &BufferTable,
+    direction: Direction,
+) -> Result<NewTransfer<'a>, Rejected> {
+    prepare(sqe, files, || {
+        let buffer = buffer_of(sqe, buffers)?;
+        NewBuffers::pinned_vector(direction, buffer, sqe.addr, sqe.len)
+            .map_err(Rejected::by(array_field(sqe)))
     })
 }
 
@@ -56,7 +118,7 @@ pub(crate) fn prepare_vector<'a>(
 fn prepare<'a>(
     sqe: &abi::Sqe,
     files: &'a FileTable,
-    buffers: impl FnOnce() -> Result<UserBuffers, Rejected>,
+    buffers: impl FnOnce() -> Result<NewBuffers<'a>, Rejected>,
 ) -> Result<NewTransfer<'a>, Rejected> {
     let priority = Priority::new(sqe.ioprio).map_err(Rejected::by(Field::IOPRIO))?;
     let file = files.file_of(sqe).map_err(Rejected::by(Field::FD))?;
@@ -65,5 +127,6 @@ fn prepare<'a>(
         Unfit::File(e) => Rejected::by(Field::FD)(e),
         Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
         Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),
+        Unfit::Buffers(e) => Rejected::by(Field::ADDR)(e),
     })
 }

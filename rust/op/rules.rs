@@ -163,6 +163,12 @@ impl Rule {
         self
     }
 
+    /// The same rule for another operation.
+    const fn of(mut self, opcode: u8) -> Self {
+        self.info.opcode = opcode;
+        self
+    }
+
     /// The same rule for an operation that the administrator has to allow.
     const fn beyond_floor(mut self) -> Self {
         self.is_floor = false;
@@ -332,6 +338,30 @@ pub(crate) const COPY_FILE_RANGE: Rule = Rule::new(
 .with_flags(abi::SQE_FIXED_FILE)
 .beyond_floor();
 
+/// What operations with registered buffers have in common.
+const FIXED: Rule = Rule::new(
+    abi::OP_READ_FIXED,
+    &[
+        Field::IOPRIO,
+        Field::FD,
+        Field::OFF,
+        Field::ADDR,
+        Field::LEN,
+        Field::OP_FLAGS,
+        Field::BUF_INDEX,
+    ],
+    RW_FLAGS,
+)
+.with_flags(abi::SQE_FIXED_FILE);
+/// The rule of READ_FIXED.
+pub(crate) const READ_FIXED: Rule = FIXED.of(abi::OP_READ_FIXED);
+/// The rule of WRITE_FIXED.
+pub(crate) const WRITE_FIXED: Rule = FIXED.of(abi::OP_WRITE_FIXED);
+/// The rule of READV_FIXED.
+pub(crate) const READV_FIXED: Rule = FIXED.of(abi::OP_READV_FIXED);
+/// The rule of WRITEV_FIXED.
+pub(crate) const WRITEV_FIXED: Rule = FIXED.of(abi::OP_WRITEV_FIXED);
+
 /// Whether an entry is a NOP and nothing more: all of it is 0 but the user data.
 #[inline]
 pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
@@ -342,11 +372,13 @@ pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 17] = [
+const RULES: [&Rule; 21] = [
     &NOP,
     &READV,
     &WRITEV,
     &FSYNC,
+    &READ_FIXED,
+    &WRITE_FIXED,
     &SYNC_FILE_RANGE,
     &SENDMSG,
     &RECVMSG,
@@ -358,6 +390,8 @@ const RULES: [&Rule; 17] = [
     &SEND,
     &RECV,
     &FTRUNCATE,
+    &READV_FIXED,
+    &WRITEV_FIXED,
     &GETDENTS,
     &COPY_FILE_RANGE,
 ];

@@ -15,7 +15,8 @@ COLOURS = {
     "libaio": "#c8a165",
     "io_uring": "#9ec3e6",
     "io_uring-best": "#2f6db3",
-    "io_ring": "#d1495b",
+    "io_ring": "#e59aa3",
+    "io_ring-best": "#d1495b",
 }
 COLUMNS = 2
 PANEL_WIDTH, PANEL_HEIGHT, PANEL_GAP = 520, 200, 60

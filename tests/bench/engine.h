@@ -26,5 +26,6 @@ extern const struct engine engine_libaio;
 extern const struct engine engine_io_uring;
 extern const struct engine engine_io_uring_best;
 extern const struct engine engine_io_ring;
+extern const struct engine engine_io_ring_best;
 
 #endif

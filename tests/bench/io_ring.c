@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* io_ring, without an index array. */
+/*
+ * io_ring, without an index array, as a program uses it that registers nothing,
+ * and with registered file and buffers.
+ */
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -15,6 +18,8 @@ static struct {
 	struct io_ring_sqe *sqes;
 	__u32 *sq_tail, sq_mask, *cq_head, *cq_tail, cq_mask;
 	struct io_ring_cqe *cqes;
+	bool has_buffers;
+	struct io_ring_sqe request;	/* what all requests have in common: it stays in the ring */
 } ring;
 
 static void ring_setup(unsigned int depth)
@@ -41,25 +46,78 @@ static void ring_setup(unsigned int depth)
 	ring.cqes = (struct io_ring_cqe *)(region + setup.cq_off.cqes);
 }
 
-/* What all requests have in common. */
-static struct io_ring_sqe ring_request(const struct job *job)
+static void ring_describe(const struct job *job)
 {
+	ring.request.opcode = IO_RING_OP_NOP;
 	if (!job->block)
-		return (struct io_ring_sqe) { .opcode = IO_RING_OP_NOP };
-	return (struct io_ring_sqe) {
-		.opcode = job->workload->write ? IO_RING_OP_WRITE : IO_RING_OP_READ,
-		.fd = job->fd,
-		.len = job->block,
+		return;
+	ring.request.opcode = job->workload->write ? IO_RING_OP_WRITE : IO_RING_OP_READ;
+	ring.request.fd = job->fd;
+	ring.request.len = job->block;
+}
+
+static void ring_register(__u32 opcode, const void *what, __u32 nr)
+{
+	struct io_ring_resources resources = { .data = (uintptr_t)what };
+	struct io_ring_register call = {
+		.size = sizeof(call),
+		.opcode = opcode,
+		.addr = (uintptr_t)&resources,
+		.nr = nr,
 	};
+
+	must(ioctl(ring.fd, IO_RING_REGISTER, &call));
+}
+
+static void ring_register_file(int fd)
+{
+	ring_register(IO_RING_REGISTER_FILES, &fd, 1);
+	ring.request.fd = 0;
+	ring.request.flags = IO_RING_SQE_FIXED_FILE;
+}
+
+/* One for each slot: buf_index is the slot. */
+static void ring_register_buffers(const struct job *job)
+{
+	struct io_ring_buffer *buffers = calloc(job->depth, sizeof(*buffers));
+	unsigned int slot;
+
+	if (!buffers)
+		fail("no memory");
+	for (slot = 0; slot < job->depth; slot++) {
+		buffers[slot].addr = (uintptr_t)job_buffer(job, slot);
+		buffers[slot].len = job->block;
+	}
+	ring_register(IO_RING_REGISTER_BUFFERS, buffers, job->depth);
+	free(buffers);
+	ring.has_buffers = true;
+	ring.request.opcode =
+		job->workload->write ? IO_RING_OP_WRITE_FIXED : IO_RING_OP_READ_FIXED;
+}
+
+static void ring_fill_all(void)
+{
+	__u32 i;
+
+	for (i = 0; i <= ring.sq_mask; i++)
+		ring.sqes[i] = ring.request;
 }
 
 static void ring_open(const struct job *job)
 {
-	__u32 i;
-
 	ring_setup(job->depth);
-	for (i = 0; i <= ring.sq_mask; i++)
-		ring.sqes[i] = ring_request(job);
+	ring_describe(job);
+	ring_fill_all();
+}
+
+static void ring_open_best(const struct job *job)
+{
+	ring_setup(job->depth);
+	ring_describe(job);
+	ring_register_file(job->fd);
+	if (job->workload->fixed)
+		ring_register_buffers(job);
+	ring_fill_all();
 }
 
 static inline void ring_fill(struct job *job, __u32 position, unsigned int slot)
@@ -71,6 +129,8 @@ static inline void ring_fill(struct job *job, __u32 position, unsigned int slot)
 		return;
 	sqe->off = job_next_offset(job);
 	sqe->addr = (uintptr_t)job_buffer(job, slot);
+	if (ring.has_buffers)
+		sqe->buf_index = slot;
 }
 
 static void ring_run(struct job job, unsigned int requests)
@@ -109,5 +169,12 @@ static void ring_run(struct job job, unsigned int requests)
 const struct engine engine_io_ring = {
 	.name = "io_ring",
 	.open = ring_open,
+	.run = ring_run,
+};
+
+const struct engine engine_io_ring_best = {
+	.name = "io_ring-best",
+	.needs_file = true,
+	.open = ring_open_best,
 	.run = ring_run,
 };

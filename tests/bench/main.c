@@ -16,6 +16,7 @@
 
 static const struct engine *const engines[] = {
 	&engine_sync, &engine_libaio, &engine_io_uring, &engine_io_uring_best, &engine_io_ring,
+	&engine_io_ring_best,
 };
 
 #define DEPTHS_MAX 16

@@ -10,6 +10,7 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         abi,
+        buffers::BufferTable,
         files::FileTable,
         op::{
             self,
@@ -22,7 +23,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 17] = [
+    const OPS: [u8; 21] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
@@ -30,6 +31,10 @@ mod tests {
         abi::OP_CANCEL,
         abi::OP_READ,
         abi::OP_WRITE,
+        abi::OP_READ_FIXED,
+        abi::OP_WRITE_FIXED,
+        abi::OP_READV_FIXED,
+        abi::OP_WRITEV_FIXED,
         abi::OP_SYNC_FILE_RANGE,
         abi::OP_FALLOCATE,
         abi::OP_FADVISE,
@@ -70,7 +75,7 @@ mod tests {
 
     /// What is said of an entry: the field to blame and the errno; `None` if it is accepted.
     fn verdict(sqe: &abi::Sqe) -> Option<(Field, i32)> {
-        op::prepare(sqe, &OpSet::all(), &FileTable::new())
+        op::prepare(sqe, &OpSet::all(), &FileTable::new(), &BufferTable::new())
             .err()
             .map(|rejected| (rejected.field, rejected.error.to_errno()))
     }
@@ -100,7 +105,9 @@ mod tests {
         // SYNC_FILE_RANGE and FADVISE 30, FALLOCATE 34, FTRUNCATE 22, GETDENTS 26, COPY_FILE_RANGE 42.
         let file_calls = 2 * (64 - 30) + (64 - 34) + (64 - 22) + (64 - 26) + (64 - 42);
         // SEND and its like 30.
-        assert_eq!(refused, 8 * (old + file_calls + 4 * (64 - 30)));
+        // READ_FIXED and its like 42.
+        let fixed = 4 * (64 - 42);
+        assert_eq!(refused, 8 * (old + file_calls + 4 * (64 - 30) + fixed));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod highmem;
 mod index;
 mod layout;
 mod memory;
+mod pinned;
 mod pool;
 mod prepare;
+mod segments;
 mod submission;

@@ -9,6 +9,7 @@
 #include "files.h"
 #include "harness.h"
 #include "module.h"
+#include "pinned.h"
 #include "ring.h"
 
 #define OPCODES 256
@@ -76,6 +77,8 @@ FIXTURE_SETUP(ops)
 	memset(self->bench.buffer, MARK, sizeof(self->bench.buffer));
 	self->bench.iov.iov_base = self->bench.buffer;
 	self->bench.iov.iov_len = sizeof(self->bench.buffer);
+	ASSERT_EQ(0, buffer_register(&self->bench.ring, self->bench.buffer,
+				     sizeof(self->bench.buffer)));
 	self->bench.msg = (struct msghdr) { .msg_iov = &self->bench.iov, .msg_iovlen = 1 };
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->bench.pair));
 	ASSERT_EQ(CONTENT_LEN, write(self->bench.pair[0], zeros, CONTENT_LEN));
@@ -95,6 +98,8 @@ FIXTURE_TEARDOWN(ops)
 static const __u8 listed[] = {
 	IO_RING_OP_NOP, IO_RING_OP_READV, IO_RING_OP_WRITEV,
 	IO_RING_OP_FSYNC, IO_RING_OP_CANCEL, IO_RING_OP_READ, IO_RING_OP_WRITE,
+	IO_RING_OP_READ_FIXED, IO_RING_OP_WRITE_FIXED,
+	IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
 	IO_RING_OP_SYNC_FILE_RANGE, IO_RING_OP_FALLOCATE, IO_RING_OP_FADVISE,
 	IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS, IO_RING_OP_COPY_FILE_RANGE,
 	IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG, IO_RING_OP_RECVMSG,
@@ -112,6 +117,10 @@ static __u8 sqe_flags_of(unsigned int opcode)
 	case IO_RING_OP_FSYNC:
 	case IO_RING_OP_READ:
 	case IO_RING_OP_WRITE:
+	case IO_RING_OP_READ_FIXED:
+	case IO_RING_OP_WRITE_FIXED:
+	case IO_RING_OP_READV_FIXED:
+	case IO_RING_OP_WRITEV_FIXED:
 	case IO_RING_OP_SYNC_FILE_RANGE:
 	case IO_RING_OP_FALLOCATE:
 	case IO_RING_OP_FADVISE:
@@ -157,36 +166,54 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 	if (opcode == IO_RING_OP_NOP)
 		return sqe;
 	sqe.fd = bench->file;
-	if (opcode == IO_RING_OP_READ || opcode == IO_RING_OP_WRITE) {
+	switch (opcode) {
+	case IO_RING_OP_READ:
+	case IO_RING_OP_WRITE:
+	case IO_RING_OP_READ_FIXED:
+	case IO_RING_OP_WRITE_FIXED:
 		sqe.addr = (uintptr_t)bench->buffer;
 		sqe.len = sizeof(bench->buffer);
-	} else if (opcode == IO_RING_OP_READV || opcode == IO_RING_OP_WRITEV) {
+		break;
+	case IO_RING_OP_READV:
+	case IO_RING_OP_WRITEV:
+	case IO_RING_OP_READV_FIXED:
+	case IO_RING_OP_WRITEV_FIXED:
 		sqe.addr = (uintptr_t)&bench->iov;
 		sqe.len = 1;
-	} else if (opcode == IO_RING_OP_CANCEL) {
+		break;
+	case IO_RING_OP_CANCEL:
 		sqe.op_flags = IO_RING_CANCEL_ALL | IO_RING_CANCEL_FD | IO_RING_CANCEL_USERDATA |
 			       IO_RING_CANCEL_OP;
-	} else if (opcode == IO_RING_OP_FALLOCATE) {
+		break;
+	case IO_RING_OP_FALLOCATE:
 		sqe.off = CONTENT_LEN;
 		sqe.addr = 1;
-	} else if (opcode == IO_RING_OP_FTRUNCATE) {
+		break;
+	case IO_RING_OP_FTRUNCATE:
 		sqe.off = CONTENT_LEN + 1;
-	} else if (opcode == IO_RING_OP_GETDENTS) {
+		break;
+	case IO_RING_OP_GETDENTS:
 		sqe.fd = bench->dir;
 		sqe.addr = (uintptr_t)bench->buffer;
 		sqe.len = sizeof(bench->buffer);
-	} else if (opcode == IO_RING_OP_COPY_FILE_RANGE) {
+		break;
+	case IO_RING_OP_COPY_FILE_RANGE:
 		sqe.off = CONTENT_LEN;
 		sqe.file_index = bench->other;
 		sqe.len = sizeof(bench->buffer);
-	} else if (opcode == IO_RING_OP_SEND || opcode == IO_RING_OP_RECV) {
+		break;
+	case IO_RING_OP_SEND:
+	case IO_RING_OP_RECV:
 		sqe.fd = bench->pair[0];
 		sqe.addr = (uintptr_t)bench->buffer;
 		sqe.len = sizeof(bench->buffer);
-	} else if (opcode == IO_RING_OP_SENDMSG || opcode == IO_RING_OP_RECVMSG) {
+		break;
+	case IO_RING_OP_SENDMSG:
+	case IO_RING_OP_RECVMSG:
 		sqe.fd = bench->pair[0];
 		sqe.addr = (uintptr_t)&bench->msg;
 		sqe.len = 1;
+		break;
 	}
 	return sqe;
 }

@@ -50,10 +50,21 @@ TEST_F(reg, accepts_what_is_right)
 
 static bool is_known(__u32 opcode)
 {
-	return opcode == IO_RING_REGISTER_EVENTFD || opcode == IO_RING_UNREGISTER_EVENTFD ||
-	       opcode == IO_RING_REGISTER_EVENTFD_ASYNC || opcode == IO_RING_UNREGISTER_FILES ||
-	       opcode == IO_RING_REGISTER_FILES ||
-	       opcode == IO_RING_UPDATE_FILES || opcode == IO_RING_REGISTER_QUIESCE;
+	switch (opcode) {
+	case IO_RING_REGISTER_BUFFERS:
+	case IO_RING_UNREGISTER_BUFFERS:
+	case IO_RING_REGISTER_EVENTFD:
+	case IO_RING_UNREGISTER_EVENTFD:
+	case IO_RING_REGISTER_EVENTFD_ASYNC:
+	case IO_RING_UNREGISTER_FILES:
+	case IO_RING_REGISTER_FILES:
+	case IO_RING_UPDATE_FILES:
+	case IO_RING_UPDATE_BUFFERS:
+	case IO_RING_REGISTER_QUIESCE:
+		return true;
+	default:
+		return false;
+	}
 }
 
 TEST_F(reg, opcodes_that_are_unknown)

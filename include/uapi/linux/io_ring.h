@@ -39,6 +39,8 @@
 #define IO_RING_MAX_REQUESTS	65536U
 #define IO_RING_MAX_WORKERS	256U
 #define IO_RING_MAX_FILES	65536U
+#define IO_RING_MAX_BUFFERS	16384U
+#define IO_RING_MAX_BUFFER_LEN	(1U << 30)
 
 /**
  * struct io_ring_sqe - submission queue entry: one request
@@ -59,7 +61,7 @@
  * @op_flags: Flags of the operation: RWF_* for the reading and writing ones,
  *            IO_RING_FSYNC_* for FSYNC, or as the operation says.
  * @user_data: Handed back, untouched, in the completion.
- * @buf_index: Must be 0.
+ * @buf_index: For the _FIXED operations: number of a registered buffer.
  * @personality: Must be 0.
  * @file_index: Must be 0, but for COPY_FILE_RANGE.
  * @addr3: Must be 0.
@@ -121,6 +123,9 @@ struct io_ring_sqe {
  * @IO_RING_OP_FSYNC: fsync(2) of @fd, or of @len bytes from @off; both 0 means
  *                    the whole file, @len 0 means from @off to the end. A byte
  *                    beyond 2^63 - 1 is EINVAL.
+ * @IO_RING_OP_READ_FIXED: As READ, into the registered buffer @buf_index: @addr
+ *                         and @len are a part of its address range.
+ * @IO_RING_OP_WRITE_FIXED: As WRITE, likewise.
  * @IO_RING_OP_SYNC_FILE_RANGE: sync_file_range(2) of @len bytes of @fd from
  *                    @off, @len 0 for the rest; @op_flags are
  *                    SYNC_FILE_RANGE_* bits.
@@ -145,6 +150,16 @@ struct io_ring_sqe {
  * @IO_RING_OP_GETDENTS: getdents64(2) of @fd, to @len bytes at @addr.
  * @IO_RING_OP_COPY_FILE_RANGE: copy_file_range(2) of @len bytes to @off of @fd,
  *                    from @addr of the file whose descriptor is @file_index.
+ * @IO_RING_OP_READV_FIXED: As READV, where each element of the array is a part of
+ *                          the registered buffer @buf_index.
+ * @IO_RING_OP_WRITEV_FIXED: As WRITEV, likewise.
+ *
+ * The _FIXED operations answer EFAULT for a number without a buffer (@buf_index)
+ * and for a part that is not in the buffer (@addr, or @len if it only goes on
+ * after the end), EOPNOTSUPP for a file that takes only addresses (@fd), and
+ * EINVAL for a file with O_DIRECT whose device cannot transfer to such memory
+ * (@addr): with several parts, all but the last must end, and all but the first
+ * begin, as the device needs it.
  *
  * Numbers below 128 are those of io_uring. An opcode that is not listed
  * completes with -EINVAL and names the field opcode; one that the ring is not
@@ -158,6 +173,8 @@ enum io_ring_op {
 	IO_RING_OP_READV	= 1,
 	IO_RING_OP_WRITEV	= 2,
 	IO_RING_OP_FSYNC	= 3,
+	IO_RING_OP_READ_FIXED	= 4,
+	IO_RING_OP_WRITE_FIXED	= 5,
 	IO_RING_OP_SYNC_FILE_RANGE = 8,
 	IO_RING_OP_SENDMSG	= 9,
 	IO_RING_OP_RECVMSG	= 10,
@@ -165,6 +182,8 @@ enum io_ring_op {
 	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
+	IO_RING_OP_READV_FIXED	= 58,
+	IO_RING_OP_WRITEV_FIXED	= 59,
 	IO_RING_OP_FADVISE	= 24,
 	IO_RING_OP_SEND		= 26,
 	IO_RING_OP_RECV		= 27,
@@ -562,6 +581,9 @@ struct io_ring_register {
 
 /**
  * enum io_ring_register_op - values of io_ring_register.opcode
+ * @IO_RING_REGISTER_BUFFERS: As REGISTER_FILES, a table of at most
+ *                            IO_RING_MAX_BUFFERS buffers.
+ * @IO_RING_UNREGISTER_BUFFERS: As UNREGISTER_FILES, of buffers.
  * @IO_RING_UNREGISTER_FILES: Takes the table of registered files away; @addr and
  *                            @nr are 0. ENXIO: there is none.
  * @IO_RING_REGISTER_EVENTFD: The eventfd whose descriptor, a __s32, is at @addr
@@ -582,41 +604,48 @@ struct io_ring_register {
  *                        the struct io_ring_resources at @addr on: all of them,
  *                        or on failure none. ENXIO: there is no table. EINVAL,
  *                        naming @nr: there are not so many.
+ * @IO_RING_UPDATE_BUFFERS: As UPDATE_FILES, of buffers.
  * @IO_RING_REGISTER_QUIESCE: Cancels all requests, as IO_RING_OP_CANCEL with
  *                            ANY, and waits until none is under way. @addr is
  *                            that of a struct io_ring_quiesce, @nr is 1.
  *                            Nothing is submitted meanwhile. Afterwards the
- *                            kernel holds no file, but those registered, and
- *                            touches no memory of the process on behalf of the
- *                            ring. ETIME: some requests
- *                            are left.
+ *                            kernel touches no memory of the process on behalf
+ *                            of the ring, and holds nothing of it but what is
+ *                            registered. ETIME: some requests are left.
  */
 enum io_ring_register_op {
+	IO_RING_REGISTER_BUFFERS	= 0,
+	IO_RING_UNREGISTER_BUFFERS	= 1,
 	IO_RING_UNREGISTER_FILES	= 3,
 	IO_RING_REGISTER_EVENTFD	= 4,
 	IO_RING_UNREGISTER_EVENTFD	= 5,
 	IO_RING_REGISTER_EVENTFD_ASYNC	= 7,
 	IO_RING_REGISTER_FILES		= 13,
 	IO_RING_UPDATE_FILES		= 14,
+	IO_RING_UPDATE_BUFFERS		= 16,
 	IO_RING_REGISTER_QUIESCE	= 128,
 };
 
 /**
- * struct io_ring_resources - argument of IO_RING_REGISTER_FILES and
- *                            IO_RING_UPDATE_FILES
- * @first: In: number of the first file that is meant.
+ * struct io_ring_resources - argument of REGISTER and UPDATE of files and buffers
+ * @first: In: number of the first resource that is meant.
  * @resv: Must be 0.
- * @data: In: user address of an array of __s32: descriptors, IO_RING_FILE_NONE
- *        for no file, IO_RING_FILE_KEEP for what is there (nothing, in a new
- *        table). 0 means IO_RING_FILE_NONE for all.
+ * @data: In: user address of an array. Of files, of __s32: descriptors,
+ *        IO_RING_FILE_NONE for no file, IO_RING_FILE_KEEP for what is there
+ *        (nothing, in a new table). Of buffers, of struct io_ring_buffer. 0 means
+ *        no resources at all.
  * @tags: In: user address of an array of __u64, or 0. A tag that is not 0 comes
- *        back as user_data of a completion with result 0 when its file has left
- *        the table and no request uses it any more.
+ *        back as user_data of a completion with result 0 when its resource has
+ *        left the table and no request uses it any more.
  *
- * EBADF: not an open descriptor, or opened with O_PATH. ELOOP: a ring, the
+ * EINVAL: a tag for nothing. EBUSY: no request slot is free for the completion
+ * of a tag.
+ *
+ * Files: EBADF: not an open descriptor, or opened with O_PATH. ELOOP: a ring, the
  * device of rings, a ring of io_uring or an AF_UNIX socket: a ring that holds
- * one of these could hold itself. EINVAL: a tag for no file. EBUSY: no request
- * slot is free for the completion of a tag.
+ * one of these could hold itself.
+ *
+ * Buffers: see struct io_ring_buffer.
  */
 struct io_ring_resources {
 	__u32	first;
@@ -627,6 +656,30 @@ struct io_ring_resources {
 
 #define IO_RING_FILE_NONE	(-1)
 #define IO_RING_FILE_KEEP	(-2)
+
+/**
+ * struct io_ring_buffer - a buffer to register
+ * @addr: User address of its first byte. With @len 0: 0 for no buffer, or
+ *        IO_RING_BUFFER_KEEP for what is there.
+ * @len: Its size in bytes, at most IO_RING_MAX_BUFFER_LEN.
+ *
+ * The buffer is the pages that the range has at the time of the call. They are
+ * made writable and stay in memory, whatever becomes of the range, until the
+ * buffer has left the table and no request uses it. Each page counts for
+ * RLIMIT_MEMLOCK of the user, as often as it is registered, unless the caller has
+ * CAP_IPC_LOCK.
+ *
+ * ENOMEM: too little memory, or more than RLIMIT_MEMLOCK. EFAULT: not mapped, not
+ * writable, or shared memory of a file that has to be told of writes (which is
+ * any file of a disk). EOPNOTSUPP: memory of a file system with DAX. E2BIG: @len.
+ * EINVAL: an @addr for nothing. EINTR: killed.
+ */
+struct io_ring_buffer {
+	__aligned_u64	addr;
+	__aligned_u64	len;
+};
+
+#define IO_RING_BUFFER_KEEP	(~0ULL)
 
 /**
  * struct io_ring_quiesce - argument of IO_RING_REGISTER_QUIESCE

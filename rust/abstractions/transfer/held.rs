@@ -3,11 +3,14 @@
 //! How a request has its file.
 
 use super::OpenFile;
-use crate::abstractions::shared_file::SharedFile;
+use crate::abstractions::shared::Shared;
 use core::{
     mem::ManuallyDrop,
     ops::Deref, //
 };
+
+/// A file that others use as well.
+pub(crate) type SharedFile = Shared<OpenFile>;
 
 /// A file for a request.
 pub(crate) enum FileArgument<'a> {
@@ -74,9 +77,8 @@ impl TransferFile {
         match file {
             FileArgument::Own(file) => Self::Held(HeldFile::Own(file)),
             FileArgument::Lent(file) => {
-                // SAFETY: A bitwise copy, never dropped: the reference stays with its owner.
-                let copy = unsafe { core::ptr::read(file) };
-                Self::Lent(ManuallyDrop::new(copy))
+                // SAFETY: Only used as the type invariants say.
+                Self::Lent(unsafe { file.lend() })
             }
         }
     }

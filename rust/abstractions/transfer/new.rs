@@ -3,7 +3,10 @@
 //! What is judged before a transfer is started.
 
 use super::{
-    held::TransferFile,
+    held::{
+        SharedFile,
+        TransferFile, //
+    },
     shared_table::SharedTable,
     terms::{
         Nonblocking,
@@ -11,18 +14,18 @@ use super::{
     },
     Direction,
     FileArgument,
+    NewBuffers,
     Priority,
     Transfer,
     Unfit,
-    UserBuffers,
     Via, //
 };
-use crate::abstractions::{
-    helpers,
-    shared_file::SharedFile, //
-};
+use crate::abstractions::helpers;
 use core::marker::PhantomData;
 use kernel::prelude::*;
+
+/// Bytes that all devices can begin and end with.
+const SECTOR: u64 = 512;
 
 /// A transfer that has not been started, of a file that may be lent for `'a`.
 pub(crate) struct NewTransfer<'a>(Transfer, PhantomData<&'a SharedFile>);
@@ -36,11 +39,14 @@ impl<'a> NewTransfer<'a> {
     pub(crate) fn new(
         argument: FileArgument<'a>,
         offset: u64,
-        buffers: UserBuffers,
+        buffers: NewBuffers<'a>,
         rwf: u32,
         priority: Priority,
     ) -> Result<Self, Unfit> {
-        let mut file = TransferFile::new(argument);
+        let file = TransferFile::new(argument);
+        let NewBuffers {
+            buffers, alignment, ..
+        } = buffers;
         let direction = buffers.direction;
         let modes = file.modes();
         let is = |bits| modes & bits == bits;
@@ -106,19 +112,29 @@ impl<'a> NewTransfer<'a> {
             Nonblocking::Never
         };
 
-        if flags & helpers::IO_RING_IOCB_DIRECT != 0 {
-            // It outlasts the call.
-            file.hold();
+        if !is(tells) && is(able) && buffers.is_pinned() {
+            // Old interfaces only take addresses.
+            return Err(Unfit::File(EOPNOTSUPP));
+        }
+        let is_direct = flags & helpers::IO_RING_IOCB_DIRECT != 0;
+        if is_direct && alignment % SECTOR != 0 {
+            // Who gets pages relies on that they can be used as they are.
+            // SAFETY: The file is alive.
+            let mask = unsafe { helpers::io_ring_dma_alignment(file.as_ptr()) };
+            if alignment & u64::from(mask) != 0 {
+                return Err(Unfit::Buffers(EINVAL));
+            }
         }
 
         // Old interfaces may look at descriptors, which worker threads have none of.
+        let is_lent = file.is_lent() || buffers.memory.is_lent();
         let via = if !is(tells) && nonblocking == Nonblocking::Never {
             Via::WithTable(SharedTable::current())
         } else {
             Via::File
         };
 
-        let transfer = Transfer {
+        let mut transfer = Transfer {
             file,
             modes,
             via,
@@ -129,8 +145,13 @@ impl<'a> NewTransfer<'a> {
             tried_only: false,
             done: 0,
             priority,
+            is_lent,
             buffers,
         };
+        if is_direct {
+            // It outlasts the call.
+            transfer.hold();
+        }
         Ok(Self(transfer, PhantomData))
     }
 

@@ -116,6 +116,7 @@ impl<'a> NewTransfer<'a> {
         let is_told = flags.do_not_wait(buffers.direction);
         let transfer = Transfer {
             modes: file.modes(),
+            is_lent: file.is_lent(),
             file,
             start: Start::None,
             flags: if is_told {

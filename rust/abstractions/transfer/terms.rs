@@ -56,6 +56,8 @@ pub(crate) enum Unfit {
     Offset(Error),
     /// The `RWF_*` flags: not for this file or direction.
     Flags(Error),
+    /// The memory: not for a direct transfer of this file.
+    Buffers(Error),
 }
 
 /// Whether a transfer may sleep for as long as its file likes.

@@ -2,8 +2,11 @@
 
 //! User memory that data is read into or written from.
 
+use super::memory::{
+    Memory,
+    OwnedIovec, //
+};
 use crate::abstractions::helpers;
-use core::ptr::null_mut;
 use kernel::{
     bindings,
     prelude::*, //
@@ -19,7 +22,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    fn iter_type(self) -> c_int {
+    pub(super) fn iter_type(self) -> c_int {
         match self {
             // `ITER_DEST` and `ITER_SOURCE` of linux/uio.h.
             Direction::Read => 0,
@@ -31,25 +34,15 @@ impl Direction {
 /// User memory to transfer to or from.
 pub(crate) struct UserBuffers {
     pub(super) direction: Direction,
+    pub(super) is_vector: bool,
     pub(super) iter: bindings::iov_iter,
     /// What the iterator points to.
-    _iovec: OwnedIovec,
-    pub(super) is_vector: bool,
+    pub(super) memory: Memory,
 }
 
 // SAFETY: The iterator is plain data: addresses of user memory, which are only meaningful in the
-// process they come from, and of the owned iovec array.
+// process they come from, or of what `memory` has.
 unsafe impl Send for UserBuffers {}
-
-/// An iovec array that `import_iovec` allocated, or null.
-struct OwnedIovec(*mut bindings::iovec);
-
-impl Drop for OwnedIovec {
-    fn drop(&mut self) {
-        // SAFETY: Null, or allocated by `import_iovec` and not freed yet.
-        unsafe { bindings::kfree(self.0.cast()) };
-    }
-}
 
 impl UserBuffers {
     /// One buffer of `len` bytes, cut to what `read(2)` transfers at most.
@@ -69,9 +62,9 @@ impl UserBuffers {
         kernel::error::to_result(ret)?;
         Ok(Self {
             direction,
-            iter,
-            _iovec: OwnedIovec(null_mut()),
             is_vector: false,
+            iter,
+            memory: Memory::User,
         })
     }
 
@@ -99,15 +92,17 @@ impl UserBuffers {
         let ret = unsafe {
             bindings::import_iovec(direction.iter_type(), user, count, 1, &mut array, &mut iter)
         };
-        let iovec = OwnedIovec(array);
+        let memory = Memory::Iovec {
+            _array: OwnedIovec(array),
+        };
         if ret < 0 {
             return Err(Error::from_errno(c_int::try_from(ret)?));
         }
         Ok(Self {
             direction,
-            iter,
-            _iovec: iovec,
             is_vector: true,
+            iter,
+            memory,
         })
     }
 }
@@ -117,5 +112,15 @@ impl UserBuffers {
     pub(super) fn len(&self) -> usize {
         // SAFETY: The iterator is initialised.
         unsafe { helpers::io_ring_iter_count(&self.iter) }
+    }
+
+    /// Whether it is pinned, and files get no addresses of the program.
+    pub(super) fn is_pinned(&self) -> bool {
+        !matches!(self.memory, Memory::User | Memory::Iovec { .. })
+    }
+
+    /// Makes what was lent its own.
+    pub(super) fn hold(&mut self) {
+        self.memory.hold();
     }
 }

@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 const HEADER: &str = include_str!("../../../include/uapi/linux/io_ring.h");
 const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
+    include_str!("../../../rust/abi/resources.rs"),
     include_str!("../../../rust/abi/calls.rs"),
     include_str!("../../../rust/abi/sqe_flags.rs"),
 );
@@ -44,7 +45,9 @@ macro_rules! constants {
 fn constants() -> Vec<Constant> {
     let numbers = constants!(
         ABI_VERSION IOC_MAGIC QUERY SETUP ENTER REGISTER MAX_ENTRIES MAX_CQ_ENTRIES MAX_REQUESTS
-        MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
+        MAX_WORKERS OP_NOP OP_READV OP_WRITEV OP_FSYNC OP_READ_FIXED OP_WRITE_FIXED OP_READV_FIXED
+        OP_WRITEV_FIXED
+        OP_CANCEL OP_READ OP_WRITE OP_SUPPORTED
         OP_SYNC_FILE_RANGE OP_FALLOCATE OP_FADVISE OP_FTRUNCATE OP_GETDENTS OP_COPY_FILE_RANGE
         COPY_FROM_FIXED OP_SENDMSG OP_RECVMSG OP_SEND OP_RECV
         FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
@@ -54,6 +57,7 @@ fn constants() -> Vec<Constant> {
         PATH_INLINE PATH_POLLED PATH_WORKER PATH_DEVICE SQ_CQ_OVERFLOW
         SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND
         SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
+        REGISTER_BUFFERS UNREGISTER_BUFFERS UPDATE_BUFFERS MAX_BUFFERS MAX_BUFFER_LEN BUFFER_KEEP
         CQ_EVENTFD_DISABLED REGISTER_EVENTFD UNREGISTER_EVENTFD REGISTER_EVENTFD_ASYNC
         UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
         FEAT_SINGLE_MMAP FEAT_NODROP FEAT_SUBMIT_STABLE FEAT_RW_CUR_POS
@@ -113,6 +117,7 @@ fn structures() -> Vec<Structure> {
         structure!("register", abi::Register: size opcode flags error_field addr nr
             error_index),
         structure!("resources", abi::Resources: first resv data tags),
+        structure!("buffer", abi::Buffer: addr len),
         structure!("quiesce", abi::Quiesce: timeout left resv),
         structure!("op_info", abi::OpInfo: opcode flags sqe_flags resv op_flags fields),
         structure!("query", abi::Query: size abi_version ops ops_len ops_max features setup_flags

@@ -23,5 +23,6 @@ mod producers;
 mod protocol;
 mod queue;
 mod rules;
+mod segments;
 mod sizes;
 mod wake_up;

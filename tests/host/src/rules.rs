@@ -26,6 +26,15 @@ const FIELDS: [(&str, usize, usize); 14] = [
 ];
 
 const TRANSFER: &[&str] = &["ioprio", "fd", "off", "addr", "len", "op_flags"];
+const FIXED: &[&str] = &[
+    "ioprio",
+    "fd",
+    "off",
+    "addr",
+    "len",
+    "op_flags",
+    "buf_index",
+];
 
 /// What the header says of an operation.
 struct Operation {
@@ -49,7 +58,7 @@ const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
 const RECEIVE: u32 = 0x2163;
 
-const OPERATIONS: [Operation; 17] = [
+const OPERATIONS: [Operation; 21] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -79,6 +88,20 @@ const OPERATIONS: [Operation; 17] = [
         op_flags: 1,
     },
     Operation {
+        opcode: 4,
+        rule: &rules::READ_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 5,
+        rule: &rules::WRITE_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
         opcode: 14,
         rule: &rules::CANCEL,
         fields: &["fd", "addr", "len", "op_flags"],
@@ -96,6 +119,20 @@ const OPERATIONS: [Operation; 17] = [
         opcode: 23,
         rule: &rules::WRITE,
         fields: TRANSFER,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 58,
+        rule: &rules::READV_FIXED,
+        fields: FIXED,
+        sqe_flags: FIXED_FILE,
+        op_flags: RWF,
+    },
+    Operation {
+        opcode: 59,
+        rule: &rules::WRITEV_FIXED,
+        fields: FIXED,
         sqe_flags: FIXED_FILE,
         op_flags: RWF,
     },

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Open files that many requests use. Would join `rust/kernel/fs/file.rs`.
+//! What many requests use: open files, pinned buffers. Would join `rust/kernel/sync/`.
 //!
-//! A [`SharedFile`] is a counted reference to an open file that was looked up once. It exists beside
-//! the reference count of `struct file` for two reasons: whoever holds the table that it is in can
-//! lend it for the time of a call without counting at all ([`FileArgument::Lent`]), and somebody can be
-//! told when the last one that used it is gone ([`RegisteredFile::retire`]).
+//! A [`Shared`] is a counted reference to something that was looked up once. It has a count of its
+//! own for two reasons: whoever holds the table that it is in can lend it for the time of a call
+//! without counting at all, and somebody can be told when the last one that used it is gone
+//! ([`Registered::retire`]).
 
-use super::transfer::OpenFile;
 use core::{
     cell::UnsafeCell,
+    mem::ManuallyDrop,
     ops::Deref,
     ptr::NonNull, //
 };
@@ -26,58 +26,58 @@ use kernel::{
     },
 };
 
-/// Who wants to know when a file is not used any more.
+/// Who wants to know when something is not used any more.
 pub(crate) trait OnLast: Send + Sync {
     /// It is not. Process context; sleeps.
     fn gone(&self);
 }
 
-struct Inner {
+struct Inner<T> {
     count: Atomic<i64>,
-    file: OpenFile,
-    /// Written once, by the [`RegisteredFile`], before that gives its reference back.
+    value: T,
+    /// Written once, by the [`Registered`], before that gives its reference back.
     on_last: UnsafeCell<Option<Arc<dyn OnLast>>>,
 }
 
-/// A counted reference to an open file.
+/// A counted reference to something that many use.
 ///
 /// # Invariants
 ///
 /// Points to an `Inner` that was boxed, and counts as one in its `count`.
-pub(crate) struct SharedFile(NonNull<Inner>);
+pub(crate) struct Shared<T>(NonNull<Inner<T>>);
 
 // SAFETY: All that is inside is `Send` and `Sync`; `on_last` is used as it says.
-unsafe impl Send for SharedFile {}
+unsafe impl<T: Send + Sync> Send for Shared<T> {}
 // SAFETY: As above.
-unsafe impl Sync for SharedFile {}
+unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
-/// The reference that makes a file known: there is one of them.
-pub(crate) struct RegisteredFile(SharedFile);
+/// The reference that makes something known: there is one of them.
+pub(crate) struct Registered<T>(Shared<T>);
 
-impl RegisteredFile {
-    /// Makes a file known. Process context; sleeps.
+impl<T> Registered<T> {
+    /// Makes `value` known. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(file: OpenFile) -> Result<Self> {
+    pub(crate) fn new(value: T) -> Result<Self> {
         let inner = Inner {
             count: Atomic::new(1),
-            file,
+            value,
             on_last: UnsafeCell::new(None),
         };
         let inner = KBox::leak(KBox::new(inner, GFP_KERNEL_ACCOUNT)?);
         // INVARIANT: Boxed, and counted.
-        Ok(Self(SharedFile(NonNull::from(inner))))
+        Ok(Self(Shared(NonNull::from(inner))))
     }
 
-    /// The file, as those who use it see it.
+    /// What is known, as those who use it see it.
     #[inline]
-    pub(crate) fn shared(&self) -> &SharedFile {
+    pub(crate) fn shared(&self) -> &Shared<T> {
         &self.0
     }
 
-    /// Lets go of the file; `on_last` is told when nobody uses it any more. Process context; sleeps.
+    /// Lets go of it; `on_last` is told when nobody uses it any more. Process context; sleeps.
     pub(crate) fn retire(self, on_last: Option<Arc<dyn OnLast>>) {
         // SAFETY: Only this reference writes it, once; others only look after all references have
         // been given back, this one included.
@@ -85,10 +85,22 @@ impl RegisteredFile {
     }
 }
 
-impl SharedFile {
-    fn inner(&self) -> &Inner {
+impl<T> Shared<T> {
+    #[inline]
+    fn inner(&self) -> &Inner<T> {
         // SAFETY: Alive by the type invariants.
         unsafe { self.0.as_ref() }
+    }
+
+    /// The same reference once more, without counting it.
+    ///
+    /// # Safety
+    ///
+    /// The copy is not used any more when the last counted reference goes.
+    #[inline]
+    pub(super) unsafe fn lend(&self) -> ManuallyDrop<Self> {
+        // INVARIANT: Never dropped, so it need not count: `self` does for as long as it is used.
+        ManuallyDrop::new(Self(self.0))
     }
 
     /// Gives back a reference, in any context, unless it is the last.
@@ -96,7 +108,7 @@ impl SharedFile {
         let count = &self.inner().count;
         let mut now = count.load(Relaxed);
         while now > 1 {
-            // Release: what this user did comes before the file is closed.
+            // Release: what this user did comes before the end of what is shared.
             match count.cmpxchg(now, now.wrapping_sub(1), Release) {
                 Ok(_) => {
                     core::mem::forget(self);
@@ -109,7 +121,7 @@ impl SharedFile {
     }
 }
 
-impl Clone for SharedFile {
+impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         self.inner().count.fetch_add(1, Relaxed);
         // INVARIANT: Just counted.
@@ -117,25 +129,26 @@ impl Clone for SharedFile {
     }
 }
 
-impl Drop for SharedFile {
+impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         if self.inner().count.fetch_sub(1, Full) != 1 {
             return;
         }
         // SAFETY: Boxed in `new`, and nobody has a reference any more.
         let inner = unsafe { KBox::from_raw(self.0.as_ptr()) };
-        let Inner { file, on_last, .. } = KBox::into_inner(inner);
-        drop(file);
+        let Inner { value, on_last, .. } = KBox::into_inner(inner);
+        drop(value);
         if let Some(on_last) = on_last.into_inner() {
             on_last.gone();
         }
     }
 }
 
-impl Deref for SharedFile {
-    type Target = OpenFile;
+impl<T> Deref for Shared<T> {
+    type Target = T;
 
-    fn deref(&self) -> &OpenFile {
-        &self.inner().file
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner().value
     }
 }
