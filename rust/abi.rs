@@ -17,8 +17,11 @@ mod resources;
 pub use resources::*;
 #[path = "abi/calls.rs"]
 mod calls;
+#[path = "abi/sqe_flags.rs"]
+mod sqe_flags;
 
 pub use calls::*;
+pub use sqe_flags::*;
 
 use zerocopy_derive::{
     FromBytes,
@@ -88,9 +91,6 @@ pub struct Sqe {
     /// Must be 0.
     pub resv: u64,
 }
-
-/// [`Sqe::flags`]: [`Sqe::fd`] is the number of a registered file.
-pub const SQE_FIXED_FILE: u8 = 1 << 0;
 
 /// Number of 64-bit words in a submission queue entry.
 pub const SQE_WORDS: usize = 8;

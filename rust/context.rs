@@ -187,7 +187,7 @@ impl Context {
             CompletionQueue::new(&mem, &layout)?,
             Shared::new(
                 completion::Shared::new(&mem, &layout, requests),
-                Away::new()?,
+                Away::new(requests)?,
                 driver.closer.clone(),
             ),
         )?;

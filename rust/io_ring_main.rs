@@ -27,6 +27,7 @@
 //! submit, worker, wait  taking entries, doing what blocks, waiting for completions
 //! op                    what a request does; one file per family
 //! request               what is in flight between the queues
+//! turns                 which requests wait for which
 //! ring                  the two queues
 //! abstractions          the C interface: the only unsafe code
 //! ```
@@ -66,6 +67,7 @@ pub(crate) mod ring;
 pub(crate) mod ring_fd;
 pub(crate) mod submit;
 pub(crate) mod tags;
+pub(crate) mod turns;
 pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod worker;

@@ -203,12 +203,18 @@ fn refusal(opcode: u8) -> Rejected {
     }
 }
 
-/// What is left to do of a request that would block.
+/// What is left to do of a request that would block, or whose turn has not come.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
     Transfer,
+    /// One that has not begun.
+    NewTransfer,
     /// FSYNC and others.
     FileCall(FileCall),
+    /// CANCEL.
+    Cancel(Cancel),
+    /// Nothing: this is the result.
+    Nothing(isize),
 }
 
 /// What became of a request that was issued.
@@ -253,6 +259,23 @@ impl Op<'_> {
     }
 }
 
+impl Op<'_> {
+    /// What is to be done when its turn comes, and the least result that will be a success. Process
+    /// context.
+    #[cold]
+    pub(crate) fn keep<D: IoDomain>(self, slot: &mut Slot<D>) -> (Blocking, usize) {
+        match self {
+            Op::Nop => (Blocking::Nothing(0), 0),
+            Op::Transfer(transfer) => (Blocking::NewTransfer, async_io::keep(slot, transfer)),
+            Op::FileCall(call) => {
+                let least = call.least();
+                (Blocking::FileCall(call), least)
+            }
+            Op::Cancel(cancel) => (Blocking::Cancel(cancel), 0),
+        }
+    }
+}
+
 /// Goes on with a transfer in `slot` whose file is ready, without blocking. Process context, in the
 /// process of the ring.
 pub(crate) fn retry<D: IoDomain>(slot: Slot<D>) -> Issued<D> {
@@ -263,8 +286,28 @@ impl Blocking {
     /// The file that is held, if `slot` does not.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         match self {
-            Blocking::Transfer => None,
             Blocking::FileCall(call) => Some(call.file_id()),
+            Blocking::Transfer
+            | Blocking::NewTransfer
+            | Blocking::Cancel(_)
+            | Blocking::Nothing(_) => None,
+        }
+    }
+
+    /// Whether it ends as soon as it is started, and nothing else happens.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Blocking::Nothing(_))
+    }
+
+    /// Starts it, in `slot`, without blocking: its turn has come. Process context, in the process of
+    /// the ring.
+    pub(crate) fn start<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
+        match self {
+            Blocking::Transfer => retry(slot),
+            Blocking::NewTransfer => async_io::begin(slot).into(),
+            Blocking::FileCall(call) => Op::FileCall(call).issue(slot),
+            Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Blocking::Nothing(result) => Issued::Done(slot, result),
         }
     }
 
@@ -272,6 +315,9 @@ impl Blocking {
     pub(crate) fn run<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Blocking::Transfer => async_io::resume(slot).into(),
+            Blocking::NewTransfer => async_io::begin_patiently(slot).into(),
+            Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
+            Blocking::Nothing(result) => Issued::Done(slot, result),
             Blocking::FileCall(call) => match call.run() {
                 Some(result) => Issued::Done(slot, result),
                 None => Issued::WouldBlock(slot, Blocking::FileCall(call)),

@@ -11,6 +11,7 @@
 //! armed       it waits until its file is ready; the watch holds it
 //! ready       its file is ready, or it came back from a device; it waits for a worker
 //! blocking    it waits for a worker, or a worker holds it
+//! in line     its turn has not come: it waits for other requests, see [`turns`](crate::turns)
 //! finished    it has a result; on its way to the completion queue
 //! parked      the completion queue was full: it keeps its result until there is room
 //! ```
@@ -46,6 +47,11 @@ use crate::{
         self,
         Completing,
         CompletionQueue, //
+    },
+    turns::{
+        InTurn,
+        Turn,
+        Turns, //
     },
 };
 use kernel::{
@@ -88,10 +94,13 @@ impl Path {
 /// What a slot of the pool keeps for the driver: the completion, as far as it is known.
 #[derive(Default)]
 pub(crate) struct Request {
-    /// Its `user_data` is set when the entry is taken, the rest when the request has finished.
+    /// Its `user_data` is set when the entry is taken, the rest when the request has finished. Until
+    /// then `res` is the least result that is a success, if that matters.
     pub(crate) cqe: abi::Cqe,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
+    /// What it waits for, and what waits for it.
+    pub(crate) turn: Turn,
     opcode: u8,
     /// A device had it, and could not do it at once.
     came_back: bool,
@@ -108,6 +117,7 @@ impl Request {
             user_data,
             ..abi::Cqe::default()
         };
+        self.turn = Turn::default();
         self.came_back = false;
         self.opening = opening;
     }
@@ -118,14 +128,33 @@ impl Request {
             user_data: tag,
             ..abi::Cqe::default()
         };
+        self.turn = Turn::default();
         self.came_back = false;
     }
 
-    /// Notes the result: what the operation answered.
+    /// Notes the result: what the operation answered. Tells whether it is a success.
     #[inline]
-    pub(crate) fn finished(&mut self, result: isize, path: Path) {
-        self.cqe.res = as_res(result);
+    pub(crate) fn finished(&mut self, result: isize, path: Path) -> bool {
+        let result = as_res(result);
+        let is_success = result >= self.cqe.res;
+        self.cqe.res = result;
         self.cqe.flags = path.flags();
+        is_success
+    }
+
+    /// How often it has come back from a device, if it completes by `path`.
+    fn returned(&self, path: Path) -> u64 {
+        u64::from(self.came_back) + u64::from(path == Path::Device)
+    }
+
+    /// Notes that the entry was rejected.
+    pub(crate) fn reject(&mut self, rejected: &Rejected) {
+        self.cqe = self::rejected(self.cqe.user_data, rejected);
+    }
+
+    /// Whether the entry was rejected.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.cqe.flags & abi::CQE_F_REJECTED != 0
     }
 }
 
@@ -135,6 +164,9 @@ pub(crate) struct Away {
     /// Those that wait for readiness.
     #[pin]
     pub(crate) watch: Watch<Requests>,
+    /// Those whose turn has not come.
+    #[pin]
+    pub(crate) turns: Turns<Requests>,
     /// How many were handed to devices, and how many of them have come back.
     handed: Atomic<u64>,
     returned: Atomic<u64>,
@@ -143,11 +175,13 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// None.
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    /// None. There may be `requests` in all.
+    pub(crate) fn new(requests: usize) -> Result<Arc<Self>> {
+        let turns = Turns::new(requests)?;
         Arc::pin_init(
             pin_init!(Self {
                 watch <- Watch::new(),
+                turns <- turns,
                 handed: Atomic::new(0),
                 returned: Atomic::new(0),
                 owes_threads: Atomic::new(false),
@@ -264,6 +298,12 @@ impl IoDomain for Requests {
     }
 }
 
+impl InTurn for Requests {
+    fn turn(request: &mut Request) -> &mut Turn {
+        &mut request.turn
+    }
+}
+
 /// The completion of a request that has finished in the thread that submitted it.
 #[inline]
 pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
@@ -303,13 +343,62 @@ pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
 
 /// Completes a request with `result`. Any context.
 pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
+    if !slot.request.turn.is_plain() {
+        return complete_in_turn(slot, result, path);
+    }
     slot.request.finished(result, path);
-    let returned = u64::from(slot.request.came_back) + u64::from(path == Path::Device);
+    let returned = slot.request.returned(path);
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
         completion::post(inside, slot);
         completion::publish(&shared.completion, inside);
     });
+}
+
+/// As [`complete`], for a request whose end is of interest to others, or to nobody.
+#[cold]
+fn complete_in_turn(mut slot: Slot<Requests>, result: isize, path: Path) {
+    let (is_success, returned) = if slot.request.turn.is_doomed() {
+        // No device has had it, whoever ends it.
+        give_up(&mut slot, Path::Worker);
+        (false, 0)
+    } else {
+        let returned = slot.request.returned(path);
+        (slot.request.finished(result, path), returned)
+    };
+    let turn = slot.request.turn;
+    slot.finish(|shared, inside, slot| {
+        shared.away.note_returned(returned);
+        if turn.skips(is_success) {
+            completion::skip(inside, 1);
+            inside.put(slot);
+        } else {
+            completion::post(inside, slot);
+        }
+        completion::publish(&shared.completion, inside);
+        // With the lock held: as soon as it is not, those that wait may be cancelled, and all this
+        // may end.
+        shared.away.turns.pass_on(turn, is_success, go_on);
+    });
+}
+
+/// Lets go of all that a request has that will not start, and notes that as its end. Process context;
+/// may close files.
+pub(crate) fn give_up(slot: &mut Slot<Requests>, path: Path) {
+    slot.request.blocking = None;
+    slot.abandon();
+    slot.request.finished(ECANCELED.to_errno() as isize, path);
+}
+
+/// Has a worker go on with a request whose turn it is. If the process that submitted it is gone, it ends
+/// somewhere else. Any context.
+pub(crate) fn go_on(slot: Slot<Requests>) {
+    let opening = slot.request.opening;
+    let (away, closer) = (slot.shared().away.clone(), slot.shared().closer.clone());
+    if let Err(mut slot) = away.watch.come_back(slot, opening) {
+        slot.request.turn.doom();
+        Closer::add(closer, slot);
+    }
 }
 
 /// Completes a request that is not done any more, with what it has done so far, or `reason`.

@@ -12,6 +12,9 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
+
+use self::chain::NewChain;
 use crate::{
     abi,
     abstractions::{
@@ -70,6 +73,10 @@ impl Finished {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.count == self.cqes.len()
+    }
+
     fn as_slice(&self) -> &[abi::Cqe] {
         self.cqes.get(..self.count).unwrap_or(&[])
     }
@@ -92,6 +99,12 @@ pub(crate) struct Submitter {
     /// Slots fetched from the pool for this round that are not used.
     spare: Spare<Requests>,
     finished: Finished,
+    /// Requests of this round that have finished and want no completion.
+    skipped: u64,
+    /// A chain that is being put together.
+    chain: NewChain,
+    /// Flags that all entries are treated as if they had: they are members of a chain.
+    always: u8,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Registered buffers.
@@ -128,6 +141,9 @@ impl Submitter {
                 cqes: [abi::Cqe::default(); ROUND as usize],
                 count: 0,
             },
+            skipped: 0,
+            chain: NewChain::new(),
+            always: 0,
             files: FileTable::new(),
             buffers: BufferTable::new(),
             devices: 0,
@@ -160,20 +176,35 @@ impl Submitter {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
             self.spare = pool.lock().take_some(usize::from(size));
-            let round = plug::plugged(size, || self.round(workers, size));
+            let round = plug::plugged(size, || self.round(pool, workers, size));
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
-            if round.stop || current!().signal_pending() {
+            // A chain is taken as a whole.
+            if round.stop || (self.always == 0 && current!().signal_pending()) {
                 break;
             }
+        }
+        if self.always != 0 {
+            self.end_batch(pool, workers);
         }
         if taken == 0 && wanted != 0 {
             return Err(EBUSY);
         }
         let was_full = available == self.queue.capacity();
         Ok(Submitted { taken, was_full })
+    }
+
+    /// Starts the chain that the last entry of a batch has left open.
+    #[cold]
+    fn end_batch(&mut self, pool: &Pool<Requests>, workers: &Arc<Workers>) {
+        // No more than its members bring, but of this pool.
+        self.spare = pool.lock().take_some(0);
+        // Its rejected entries have completed, and nothing follows them.
+        let _ = plug::plugged(ROUND, || self.end_chain(pool, workers));
+        self.hand_in(pool);
+        self.leave_to(workers);
     }
 
     /// Leaves to the workers what did not end in this round.
@@ -190,7 +221,7 @@ impl Submitter {
 
     /// Takes and starts up to `size` entries.
     #[inline]
-    fn round(&mut self, workers: &Workers, size: u16) -> Round {
+    fn round(&mut self, pool: &Pool<Requests>, workers: &Workers, size: u16) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
             // Those that have finished need theirs if they are parked.
@@ -201,7 +232,7 @@ impl Submitter {
             let Some(sqe) = self.queue.take() else {
                 continue;
             };
-            let rejected = self.start(workers, &sqe).is_err();
+            let rejected = self.start(pool, workers, &sqe).is_err();
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -211,17 +242,31 @@ impl Submitter {
 
     /// Starts one request, for which there is a spare slot.
     #[inline]
-    fn start(&mut self, workers: &Workers, sqe: &abi::Sqe) -> Result<(), Rejected> {
-        if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) {
+    fn start(
+        &mut self,
+        pool: &Pool<Requests>,
+        workers: &Workers,
+        sqe: &abi::Sqe,
+    ) -> Result<(), Rejected> {
+        if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) && self.always == 0 {
             self.finished
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let op =
-            op::prepare(sqe, &self.ops, &self.files, &self.buffers).inspect_err(|rejected| {
-                self.finished
-                    .push(request::rejected(sqe.user_data, rejected));
-            })?;
+        let prepared = op::prepare(sqe, &self.ops, &self.files, &self.buffers);
+        if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
+            let Some(mut slot) = self.spare.take() else {
+                return Ok(());
+            };
+            slot.request
+                .begin(sqe.user_data, sqe.opcode, workers.opening());
+            let kept = prepared.map(|op| op.keep(&mut slot));
+            return self.take_in_turn(pool, workers, slot, sqe.flags, kept);
+        }
+        let op = prepared.inspect_err(|rejected| {
+            self.finished
+                .push(request::rejected(sqe.user_data, rejected));
+        })?;
         if let Some(mut slot) = self.spare.take() {
             slot.request
                 .begin(sqe.user_data, sqe.opcode, workers.opening());
@@ -229,7 +274,11 @@ impl Submitter {
                 Issued::Done(slot, result) => self.finish(slot, result, Path::Inline),
                 Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
                 Issued::Queued => self.devices = self.devices.wrapping_add(1),
-                issued => self.hold(workers, issued),
+                issued => {
+                    if let Some((slot, result, path)) = self.hold(workers, issued) {
+                        self.finish(slot, result, path);
+                    }
+                }
             }
         }
         Ok(())
@@ -242,29 +291,35 @@ impl Submitter {
         self.spare.put(slot);
     }
 
-    /// Sees to a request that did not go on at once.
+    /// Sees to a request that was issued. Answers how it has ended, if it has after all.
     #[cold]
-    fn hold(&mut self, workers: &Workers, mut issued: Issued<Requests>) {
-        self.has_held = true;
+    fn hold(
+        &mut self,
+        workers: &Workers,
+        mut issued: Issued<Requests>,
+    ) -> Option<(Slot<Requests>, isize, Path)> {
         loop {
             issued = match issued {
-                Issued::WouldPoll(slot) => match workers.wait_for_file(slot) {
-                    Some(slot) => op::retry(slot),
-                    None => return,
-                },
+                Issued::WouldPoll(slot) => {
+                    self.has_held = true;
+                    op::retry(workers.wait_for_file(slot)?)
+                }
                 Issued::WouldBlock(slot, blocking) => {
-                    return workers.wait_for_worker(slot, blocking)
+                    self.has_held = true;
+                    workers.wait_for_worker(slot, blocking);
+                    return None;
                 }
                 Issued::Cancel(slot, what) => {
+                    self.has_held = true;
                     let (cancelled, interrupted) = workers.cancel(&what);
                     let result = what.result(cancelled, interrupted);
-                    return self.finish(slot, result, Path::Inline);
+                    return Some((slot, result, Path::Inline));
                 }
-                Issued::Done(slot, result) => return self.finish(slot, result, Path::Inline),
-                Issued::DoneByFile(slot, result) => return self.finish(slot, result, Path::Device),
+                Issued::Done(slot, result) => return Some((slot, result, Path::Inline)),
+                Issued::DoneByFile(slot, result) => return Some((slot, result, Path::Device)),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
-                    return;
+                    return None;
                 }
             };
         }
@@ -273,12 +328,13 @@ impl Submitter {
     /// Hands in the completions of what has finished, and the slots that were not needed.
     #[inline]
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.spare.len() == 0 {
+        if self.spare.len() == 0 && self.skipped == 0 {
             return;
         }
         let mut inside = pool.lock();
         completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
         self.finished.count = 0;
+        completion::skip(&mut inside, core::mem::take(&mut self.skipped));
         inside.put_all(&mut self.spare);
         completion::publish_at_once(&pool.shared().completion, &mut inside);
     }

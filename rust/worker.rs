@@ -79,6 +79,7 @@ use crate::{
         Request,
         Requests, //
     },
+    turns::Turns,
     users::User, //
 };
 use kernel::{
@@ -158,6 +159,12 @@ impl Workers {
         self.opening
     }
 
+    /// Those whose turn has not come.
+    #[inline]
+    pub(crate) fn turns(&self) -> &Turns<Requests> {
+        &self.away.turns
+    }
+
     /// For whom the threads count.
     pub(crate) fn user(&self) -> &User {
         &self.user
@@ -166,11 +173,6 @@ impl Workers {
     /// How many threads there are.
     pub(crate) fn live(&self) -> usize {
         self.live.load(Relaxed)
-    }
-
-    /// How many requests wait until their file is ready.
-    pub(crate) fn armed(&self) -> usize {
-        self.away.watch.armed()
     }
 
     /// Lets a request wait until its file is ready. Gives it back if the file is.
@@ -233,8 +235,19 @@ impl Workers {
     fn may_block(&self) -> bool {
         let blocked = self.blocked.load(Relaxed).wrapping_add(1);
         let is_one_left = blocked < self.live();
-        let is_quiet = self.armed() == 0 && self.away.watch.ready() == 0;
-        blocked < self.limit && (is_one_left || is_quiet || self.is_short.load(Relaxed))
+        blocked < self.limit && (is_one_left || !self.is_watching() || self.is_short.load(Relaxed))
+    }
+
+    /// Whether there are requests that may need a thread at any time.
+    fn is_watching(&self) -> bool {
+        let watch = &self.away.watch;
+        // In this order: from each they go to the next.
+        self.away.turns.waiting() != 0 || watch.armed() != 0 || watch.ready() != 0
+    }
+
+    /// Whether something waits for a thread that may block. A hint without the mutex.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.due.load(Relaxed) != 0
     }
 
     /// Whether there is something for an idle thread. Any context.
@@ -248,8 +261,7 @@ impl Workers {
         loop {
             let mut crew = this.crew.lock();
             let most = this.limit.wrapping_sub(1).saturating_sub(crew.blocked);
-            let watching = this.armed() != 0 || this.away.watch.ready() != 0;
-            let wanted = crew.backlog.due().min(most) + usize::from(watching);
+            let wanted = crew.backlog.due().min(most) + usize::from(this.is_watching());
             let idle = crew.live.saturating_sub(crew.busy);
             if crew.is_closed || (idle >= wanted && (crew.live != 0 || !attend)) {
                 return;
@@ -331,13 +343,21 @@ impl Workers {
         reason: Error,
     ) -> (usize, usize) {
         let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
-        let watched = self.away.watch.take_matching(what.all, &matches);
-        let queued = if what.all || watched.is_empty() {
+        // First: from here they go to those that are ready.
+        let turns = &self.away.turns;
+        let in_line = turns.take_matching(what.all, &matches, request::go_on);
+        let watched = if what.all || in_line.matched == 0 {
+            self.away.watch.take_matching(what.all, &matches)
+        } else {
+            Chain::new()
+        };
+        let queued = if what.all || (in_line.matched == 0 && watched.is_empty()) {
             crew.backlog.take_matching(what)
         } else {
             Chain::new()
         };
-        let interrupted = if what.all || (watched.is_empty() && queued.is_empty()) {
+        let is_found = in_line.matched != 0 || !watched.is_empty() || !queued.is_empty();
+        let interrupted = if what.all || !is_found {
             crew.interrupt(what)
         } else {
             0
@@ -346,11 +366,11 @@ impl Workers {
         drop(crew);
         // The fewer wait for readiness, the more may block.
         self.away.watch.attendants.wake(News::Readable);
-        let cancelled = cancel_all(watched, reason, Path::Polled).wrapping_add(cancel_all(
-            queued,
-            reason,
-            Path::Worker,
-        ));
+        // Those in line last: what they wait for may be among the others.
+        let mut cancelled = in_line.matched;
+        cancelled = cancelled.wrapping_add(cancel_all(watched, reason, Path::Polled));
+        cancelled = cancelled.wrapping_add(cancel_all(queued, reason, Path::Worker));
+        cancel_all(in_line.slots, reason, Path::Worker);
         (cancelled, interrupted)
     }
 

@@ -175,6 +175,29 @@ pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -
     }
 }
 
+/// Has `slot` keep `transfer`, which is to [`begin`] later. Answers how many bytes it is. Process
+/// context.
+pub(crate) fn keep<D: IoDomain>(slot: &mut Slot<D>, transfer: NewTransfer<'_>) -> usize {
+    let mut transfer = transfer.into_inner();
+    transfer.hold();
+    slot.is_write = transfer.is_write();
+    slot.lies = 0;
+    slot.transfer.insert(transfer).len()
+}
+
+/// Begins with the transfer in `slot`, without blocking. Process context, in the process that it is
+/// for.
+pub(crate) fn begin<D: IoDomain>(slot: Slot<D>) -> Started<D> {
+    attempt(slot, May::NotBlock)
+}
+
+/// Begins with the transfer in `slot` where blocking is allowed; that is not made use of if its file
+/// can be waited for. Process context, in the process that it is for; sleeps where the file does.
+pub(crate) fn begin_patiently<D: IoDomain>(slot: Slot<D>) -> Started<D> {
+    let can_poll = slot.transfer.as_ref().is_some_and(Transfer::can_poll);
+    attempt(slot, if can_poll { May::NotBlock } else { May::Block })
+}
+
 /// Makes the file of the transfer in `slot` its own.
 #[cold]
 fn holding<D: IoDomain>(mut slot: Slot<D>) -> Slot<D> {

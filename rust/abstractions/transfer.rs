@@ -106,12 +106,17 @@ impl Transfer {
         }
     }
 
+    /// How many bytes there are to transfer.
+    pub(super) fn len(&self) -> usize {
+        self.buffers.len()
+    }
+
     fn is(&self, bits: c_int) -> bool {
         self.modes & bits == bits
     }
 
     /// Whether the file can be waited for. Many devices only say when they can be read.
-    fn can_poll(&self) -> bool {
+    pub(super) fn can_poll(&self) -> bool {
         self.is(helpers::IO_RING_FILE_POLLABLE)
             && (!self.is_write() || self.is(helpers::IO_RING_FILE_FLOWS))
     }

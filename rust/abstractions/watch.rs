@@ -271,7 +271,7 @@ impl<D: IoDomain> Watch<D> {
 
     /// As [`Watch::add_ready`], for a slot that has been under way since `opening`: if the watch has
     /// been closed meanwhile it does not belong here.
-    pub(super) fn come_back(&self, slot: Slot<D>, opening: Opening) -> Result<(), Slot<D>> {
+    pub(crate) fn come_back(&self, slot: Slot<D>, opening: Opening) -> Result<(), Slot<D>> {
         let mut state = self.state.lock();
         if !state.is_open || state.opening != opening {
             return Err(slot);

@@ -17,6 +17,7 @@ impl Context {
     pub(crate) fn show_fdinfo(&self, out: &SeqFile) {
         let inside = self.pool.lock();
         let posted = inside.state.posted();
+        let skipped = inside.state.skipped();
         let overflow = inside.state.overflow();
         let parked = inside.state.parked();
         drop(inside);
@@ -26,7 +27,8 @@ impl Context {
         // below 0.
         let in_flight = submitted
             .saturating_sub(u64::from(dropped))
-            .saturating_sub(posted);
+            .saturating_sub(posted)
+            .saturating_sub(skipped);
 
         let (workers, user_workers) = self
             .binding
@@ -45,11 +47,14 @@ impl Context {
         seq_print!(out, "io_ring-bytes:\t{}\n", self.mem.len());
         seq_number::put_line(out, c"io_ring-submitted:\t", submitted);
         seq_number::put_line(out, c"io_ring-completed:\t", posted);
+        seq_number::put_line(out, c"io_ring-skipped:\t", skipped);
         seq_number::put_line(out, c"io_ring-in_flight:\t", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
+        let in_line = self.pool.shared().away.turns.waiting();
+        seq_print!(out, "io_ring-in_line:\t{}\n", in_line);
         seq_print!(out, "io_ring-workers:\t{}\n", workers);
         let max_workers = self.binding.max_workers();
         seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);

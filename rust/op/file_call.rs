@@ -161,6 +161,14 @@ impl FileCall {
         }
     }
 
+    /// The least result that is a success.
+    pub(crate) fn least(&self) -> usize {
+        match &self.what {
+            What::Copy(copy) => copy.len,
+            _ => 0,
+        }
+    }
+
     /// The file.
     pub(crate) fn file_id(&self) -> FileId {
         self.file.id()

@@ -112,11 +112,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// The rule of `opcode`, which reads `fields` besides the opcode and the user data, and knows
-    /// the flags `op_flags` (if it reads that field).
+    /// The rule of `opcode`, which reads `fields` besides the opcode, the user data and the flags that
+    /// all operations have, and knows the flags `op_flags` (if it reads that field).
     #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
     const fn new(opcode: u8, fields: &[Field], op_flags: u32) -> Self {
-        let mut bits = Field::OPCODE.bytes() | Field::USER_DATA.bytes();
+        let mut bits = Field::OPCODE.bytes() | Field::USER_DATA.bytes() | Field::FLAGS.bytes();
         let mut i = 0;
         while i < fields.len() {
             bits |= fields[i].bytes();
@@ -138,7 +138,7 @@ impl Rule {
             word += 1;
         }
 
-        Self {
+        let rule = Self {
             info: abi::OpInfo {
                 opcode,
                 flags: abi::OP_SUPPORTED,
@@ -149,17 +149,17 @@ impl Rule {
             },
             is_floor: true,
             unused,
-        }
+        };
+        rule.with_flags(abi::SQE_IN_TURN)
     }
 
     /// The same rule for entries that may have `flags` as well.
     #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
     const fn with_flags(mut self, flags: u8) -> Self {
+        self.info.sqe_flags |= flags;
         let mut bytes = self.unused[0].to_ne_bytes();
-        bytes[Field::FLAGS.offset() as usize] = !flags;
+        bytes[Field::FLAGS.offset() as usize] = !self.info.sqe_flags;
         self.unused[0] = u64::from_ne_bytes(bytes);
-        self.info.sqe_flags = flags;
-        self.info.fields |= Field::FLAGS.bytes();
         self
     }
 

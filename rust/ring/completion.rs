@@ -8,6 +8,10 @@
 
 #![forbid(unsafe_code)]
 
+mod counts;
+
+pub(crate) use counts::skip;
+
 use crate::{
     abi,
     abstractions::{
@@ -91,6 +95,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     parked_now: u32,
     overflow: u32,
     posted: u64,
+    skipped: u64,
     on_idle: Option<Arc<dyn OnIdle>>,
     pub(crate) notices: Notices,
     cqes: SharedArray<[u64; 2]>,
@@ -115,6 +120,7 @@ impl<D: Completing> CompletionQueue<D> {
             parked_now: 0,
             overflow: 0,
             posted: 0,
+            skipped: 0,
             on_idle: None,
             notices: Notices::new(),
             cqes: mem.array(off.cqes, capacity.get())?,
@@ -179,21 +185,6 @@ impl<D: Completing> CompletionQueue<D> {
     /// Has somebody told of completions from now on, unless somebody is already.
     pub(crate) fn tell(&mut self, notice: Notice) -> Result<(), Notice> {
         self.notices.set(notice, self.tail)
-    }
-
-    /// How many completions wait for room.
-    pub(crate) fn parked(&self) -> u32 {
-        self.parked_now
-    }
-
-    /// How many completions had to wait for room so far.
-    pub(crate) fn overflow(&self) -> u32 {
-        self.overflow
-    }
-
-    /// How many completions the program has been given so far.
-    pub(crate) fn posted(&self) -> u64 {
-        self.posted
     }
 }
 

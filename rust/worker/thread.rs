@@ -70,14 +70,17 @@ impl Workers {
 
     /// Does what a thread has taken, as far as it goes.
     fn carry_on(&self, me: &WorkerThread<Self>, mut slot: Slot<Requests>, may_block: bool) {
-        let path = if may_block {
+        let blocking = slot.request.blocking.take();
+        let path = if may_block || blocking.is_some() {
             Path::Worker
         } else {
             Path::Polled
         };
-        let blocking = slot.request.blocking.take().filter(|_| may_block);
         let mut issued = match blocking {
-            Some(blocking) => blocking.run(slot),
+            // That is what it ends with.
+            _ if slot.request.turn.is_doomed() => Issued::Done(slot, ECANCELED.to_errno() as isize),
+            Some(blocking) if may_block => blocking.run(slot),
+            Some(blocking) => blocking.start(slot),
             None => op::retry(slot),
         };
         loop {
@@ -97,7 +100,7 @@ impl Workers {
                     Prepared::Waiting(waiting) => return self.wait_again(me, waiting),
                 },
                 Issued::WouldBlock(slot, blocking) => {
-                    return self.put_back(me, slot, blocking, path)
+                    return self.put_back(me, slot, blocking, may_block)
                 }
                 Issued::Done(slot, result) | Issued::DoneByFile(slot, result) => {
                     let cancelled = self.done(me) == End::Cancelled;
@@ -112,8 +115,13 @@ impl Workers {
                     self.done(me);
                     return;
                 }
-                // Only a submitter has one.
-                Issued::Cancel(slot, _) => Issued::Done(slot, 0),
+                Issued::Cancel(slot, what) => {
+                    // First, so that it does not find itself.
+                    self.done(me);
+                    let (cancelled, interrupted) = self.cancel(&what);
+                    let result = what.result(cancelled, interrupted);
+                    return request::complete(slot, result, path);
+                }
             };
         }
     }
@@ -135,7 +143,14 @@ impl Workers {
         self.note(&crew);
         if end == End::Free {
             // Before the mutex is let go of: who cancels has to find it in one place or the other.
-            return self.arm(waiting);
+            self.arm(waiting);
+            let is_due = crew.backlog.due() != 0;
+            drop(crew);
+            if is_due {
+                // From now on, one thread keeps out of it.
+                Self::see_to_it(me.work());
+            }
+            return;
         }
         drop(crew);
         request::cancel(waiting.leave(), ECANCELED, Path::Polled);
@@ -148,7 +163,7 @@ impl Workers {
         me: &WorkerThread<Self>,
         mut slot: Slot<Requests>,
         blocking: Blocking,
-        path: Path,
+        may_block: bool,
     ) {
         slot.request.blocking = Some(blocking);
         let mut crew = self.crew.lock();
@@ -156,9 +171,9 @@ impl Workers {
         self.note(&crew);
         drop(crew);
         match cancelled {
-            Err(slot) => request::cancel(slot, ECANCELED, path),
+            Err(slot) => request::cancel(slot, ECANCELED, Path::Worker),
             // A process that is being stopped makes no threads.
-            Ok(()) if path == Path::Worker => (),
+            Ok(()) if may_block => (),
             Ok(()) => Self::see_to_it(me.work()),
         }
     }
@@ -184,7 +199,7 @@ impl Workers {
         if crew.live == 1 {
             // Said first, with a full barrier, see `see_to_it`.
             self.live.xchg(0, Full);
-            if self.armed() != 0 || crew.backlog.due() != 0 || self.away.are_with_devices() {
+            if self.is_watching() || crew.backlog.due() != 0 || self.away.are_with_devices() {
                 self.note(&crew);
                 return;
             }

@@ -53,7 +53,7 @@ mod tests {
             queue,
             Shared::new(
                 completion::Shared::new(&memory.mem, &memory.layout, requests),
-                Away::new()?,
+                Away::new(requests)?,
                 Closer::new()?,
             ),
         )

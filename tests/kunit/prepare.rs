@@ -100,8 +100,8 @@ mod tests {
                 }
             }
         }
-        // NOP reads 9 of 64 bytes, FSYNC 30, CANCEL 29, READ and its like 40.
-        let old = (64 - 9) + (64 - 30) + (64 - 29) + 4 * (64 - 40);
+        // NOP reads 10 of 64 bytes, FSYNC and CANCEL 30, READ and its like 40.
+        let old = (64 - 10) + 2 * (64 - 30) + 4 * (64 - 40);
         // SYNC_FILE_RANGE and FADVISE 30, FALLOCATE 34, FTRUNCATE 22, GETDENTS 26, COPY_FILE_RANGE 42.
         let file_calls = 2 * (64 - 30) + (64 - 34) + (64 - 22) + (64 - 26) + (64 - 42);
         // SEND and its like 30.

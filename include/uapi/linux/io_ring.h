@@ -91,6 +91,29 @@ struct io_ring_sqe {
 /* io_ring_sqe.flags: @fd is the number of a registered file (IO_RING_REGISTER_FILES). */
 #define IO_RING_SQE_FIXED_FILE	(1U << 0)
 
+/*
+ * io_ring_sqe.flags of every operation: when a request starts, and what its end
+ * means
+ *
+ * LINK: the next entry belongs to the same chain: it starts when this request has
+ *	succeeded. If it fails, all later members of the chain complete with
+ *	-ECANCELED. A transfer of fewer bytes than asked for is a failure here, as
+ *	is a negative result.
+ * HARDLINK: as LINK, but the next one starts even if this request fails.
+ * FORCE_ASYNC: IO_RING_ENTER does not do it, even if it would not have to wait: a
+ *	worker thread does.
+ * CQE_SKIP_SUCCESS: if it succeeds, which means the same as for LINK, there is no
+ *	completion.
+ *
+ * A chain ends with the first entry that has neither LINK nor HARDLINK, or with
+ * what one IO_RING_ENTER takes. If one of its entries is rejected, the others
+ * complete with -ECANCELED and none has had an effect.
+ */
+#define IO_RING_SQE_LINK		(1U << 2)
+#define IO_RING_SQE_HARDLINK		(1U << 3)
+#define IO_RING_SQE_FORCE_ASYNC		(1U << 4)
+#define IO_RING_SQE_CQE_SKIP_SUCCESS	(1U << 6)
+
 /**
  * enum io_ring_op - values of io_ring_sqe.opcode
  * @IO_RING_OP_NOP: Completes with 0.
@@ -213,7 +236,8 @@ enum io_ring_op {
  * @flags: IO_RING_CQE_F_* bits; the others are 0.
  *
  * Every entry that the kernel takes from the submission queue gives exactly one
- * completion, except those counted in "dropped" (see struct io_ring_sq_offsets).
+ * completion, except those counted in "dropped" (see struct io_ring_sq_offsets)
+ * and those with IO_RING_SQE_CQE_SKIP_SUCCESS that succeed.
  */
 struct io_ring_cqe {
 	__u64	user_data;
@@ -330,8 +354,9 @@ struct io_ring_cq_offsets {
  *	submission queue are taken by the next.
  * FORK_SHARED: mappings of the ring are inherited by child processes, which may
  *	reap completions through them. Without it children do not get them.
- * STOP_ON_REJECT: a rejected entry is the last that this IO_RING_ENTER takes,
- *	which is what io_uring does without its SUBMIT_ALL. Excludes SUBMIT_ALL.
+ * STOP_ON_REJECT: a rejected entry is the last that this IO_RING_ENTER takes, or
+ *	else the last of its chain, which is what io_uring does without its
+ *	SUBMIT_ALL. Excludes SUBMIT_ALL.
  */
 #define IO_RING_SETUP_CQSIZE		(1U << 3)
 #define IO_RING_SETUP_CLAMP		(1U << 4)

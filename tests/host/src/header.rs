@@ -19,15 +19,17 @@ const ABI: &str = concat!(
     include_str!("../../../rust/abi.rs"),
     include_str!("../../../rust/abi/resources.rs"),
     include_str!("../../../rust/abi/calls.rs"),
+    include_str!("../../../rust/abi/sqe_flags.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 5] = [
+const RUST_ONLY: [&str; 6] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
     "SETUP_FLAGS",
+    "SQE_IN_TURN",
     "SQE_WORDS",
 ];
 
@@ -49,7 +51,8 @@ fn constants() -> Vec<Constant> {
         OP_SYNC_FILE_RANGE OP_FALLOCATE OP_FADVISE OP_FTRUNCATE OP_GETDENTS OP_COPY_FILE_RANGE
         COPY_FROM_FIXED OP_SENDMSG OP_RECVMSG OP_SEND OP_RECV
         FSYNC_DATASYNC CANCEL_ALL CANCEL_FD CANCEL_ANY CANCEL_USERDATA CANCEL_OP
-        CANCEL_FD_FIXED SQE_FIXED_FILE
+        CANCEL_FD_FIXED SQE_FIXED_FILE SQE_LINK SQE_HARDLINK SQE_FORCE_ASYNC
+        SQE_CQE_SKIP_SUCCESS
         CQE_F_REJECTED CQE_FIELD_SHIFT CQE_FIELD_MASK CQE_PATH_SHIFT CQE_PATH_MASK
         PATH_INLINE PATH_POLLED PATH_WORKER PATH_DEVICE SQ_CQ_OVERFLOW
         SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND

@@ -50,6 +50,9 @@ const RWF: u32 = 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100;
 
 const FIXED_FILE: u8 = 1;
 
+/// What every operation accepts: LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
+const IN_TURN: u8 = 0x5c;
+
 /// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
 const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
@@ -208,8 +211,7 @@ const OPERATIONS: [Operation; 21] = [
 impl Operation {
     fn uses(&self, field: &str) -> bool {
         match field {
-            "opcode" | "user_data" => true,
-            "flags" => self.sqe_flags != 0,
+            "opcode" | "user_data" | "flags" => true,
             field => self.fields.contains(&field),
         }
     }
@@ -220,7 +222,7 @@ impl Operation {
             let stray = bytes[start..end].iter().any(|&byte| byte != 0);
             let flags = u32::from_ne_bytes(bytes[28..32].try_into().expect("four bytes"));
             match name {
-                "flags" => bytes[start] & !self.sqe_flags != 0,
+                "flags" => bytes[start] & !(self.sqe_flags | IN_TURN) != 0,
                 "op_flags" => flags & !self.op_flags != 0,
                 name => stray && !self.uses(name),
             }
@@ -309,7 +311,7 @@ fn query_tells_what_check_accepts() {
             continue;
         };
         assert_eq!(info.flags, abi::OP_SUPPORTED);
-        assert_eq!(info.sqe_flags, operation.sqe_flags);
+        assert_eq!(info.sqe_flags, operation.sqe_flags | IN_TURN);
         assert_eq!(info.op_flags, operation.op_flags);
         for (name, start, end) in FIELDS {
             for byte in start..end {

@@ -179,9 +179,9 @@ mod tests {
         assert_eq!(unsafe { buffer.bytes() }, [0; 5000]);
         // SAFETY: As above.
         let bytes = unsafe { buffer.bytes_mut() };
-        bytes[4999] = 7;
+        bytes.fill(7);
         // SAFETY: As above.
-        assert_eq!(unsafe { buffer.bytes() }.last(), Some(&7));
+        assert_eq!(unsafe { buffer.bytes() }, [7; 5000]);
     }
 
     #[test]
