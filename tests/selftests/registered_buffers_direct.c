@@ -55,6 +55,7 @@ FIXTURE_TEARDOWN(direct)
 	close(self->direct);
 	close(self->plain);
 	EXPECT_EQ(0, pinned_here());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* All chunks at the same time, backwards, so that the device sees no order to merge. */

@@ -42,6 +42,7 @@ FIXTURE_TEARDOWN(pages)
 	close(self->file);
 	EXPECT_EQ(0, pinned_here());
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* Whether the ring sees that content in buffer 0, which was registered at an address. */
@@ -309,6 +310,7 @@ FIXTURE_TEARDOWN(huge)
 	EXPECT_EQ(0, pinned_here());
 	if (strtok(self->policy, "["))
 		text_write(POLICY, strtok(NULL, "]") ?: "always");
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 TEST_F(huge, transfers_anywhere)
