@@ -22,7 +22,7 @@ FIXTURE(direct)
 {
 	struct ring ring;
 	unsigned char *memory;	/* buffer 0 */
-	int plain;
+	int plain;	/* with CONTENT, and CACHED_TAIL more */
 	int direct;
 };
 
@@ -39,7 +39,7 @@ FIXTURE_SETUP(direct)
 {
 	self->plain = variant->device ? open(variant->device, O_RDWR) : temp_file(variant->dir);
 	ASSERT_LE(0, self->plain);
-	ASSERT_EQ(0, pattern_write(self->plain, CONTENT, SEED));
+	ASSERT_EQ(0, pattern_write(self->plain, CONTENT + CACHED_TAIL, SEED));
 	ASSERT_EQ(0, fsync(self->plain));
 	self->direct = reopen(self->plain, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, self->direct);
