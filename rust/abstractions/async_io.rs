@@ -191,13 +191,9 @@ pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, mut transfer: NewTransfer<'_
 #[inline]
 fn try_lent(transfer: &mut Transfer) -> Attempt {
     let kiocb = Opaque::<bindings::kiocb>::uninit();
-    // SAFETY: Both are there until this returns. The file has answered by then: it is given no
-    // completion function.
-    unsafe { Transfer::run(transfer.into(), kiocb.get(), never, May::NotBlock) }
+    // SAFETY: Both are there until this returns, and the file has answered by then.
+    unsafe { Transfer::run(transfer.into(), kiocb.get(), None, May::NotBlock) }
 }
-
-/// The `ki_complete` of transfers that have none.
-unsafe extern "C" fn never(_kiocb: *mut bindings::kiocb, _result: c_long) {}
 
 /// Has `slot` keep `transfer`, which is to [`begin`] later. Answers how many bytes it is. Process
 /// context.
@@ -253,7 +249,7 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     let kiocb = unsafe { Opaque::cast_into(&raw const (*raw.as_ptr()).kiocb) };
     // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
     // it up again, and whoever does so comes after the file has returned and after the completion.
-    let mut result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
+    let mut result = unsafe { Transfer::run(transfer, kiocb, Some(completed::<D>), may) };
     let is_by_file = matches!(result, Attempt::Queued);
 
     if is_by_file {

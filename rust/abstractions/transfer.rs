@@ -198,7 +198,8 @@ impl Transfer {
 
     /// Issues the transfer, or what is left of it, with `kiocb`, which it initialises.
     ///
-    /// After [`Attempt::Queued`] `complete` is, or has already been, called with `kiocb` once.
+    /// After [`Attempt::Queued`] `complete` is, or has already been, called with `kiocb` once. Without
+    /// `complete` the file answers before it returns; so it has to be where something is only lent.
     ///
     /// # Safety
     ///
@@ -207,7 +208,7 @@ impl Transfer {
     pub(super) unsafe fn run(
         mut transfer: NonNull<Self>,
         kiocb: *mut bindings::kiocb,
-        complete: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
+        complete: Option<unsafe extern "C" fn(*mut bindings::kiocb, c_long)>,
         may: May,
     ) -> Attempt {
         // SAFETY: Valid by the safety requirements; used by nobody else before it is issued.
@@ -222,8 +223,7 @@ impl Transfer {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
             ki_ioprio: this.priority.0,
-            // With what is only lent the file has to answer before it returns.
-            ki_complete: (!this.is_lent).then_some(complete),
+            ki_complete: complete,
             ..pin_init::zeroed()
         };
         if this.tried_only {

@@ -81,7 +81,9 @@ impl Queue {
     fn push(&self, value: u32) -> bool {
         let guard = (self.lacks != Lacks::Lock).then(|| self.lock.lock().expect("never poisoned"));
         // SAFETY: loom fails the test if another producer could be at it.
-        let added = self.end.with_mut(|end| self.push_to(unsafe { &mut *end }, value));
+        let added = self
+            .end
+            .with_mut(|end| self.push_to(unsafe { &mut *end }, value));
         drop(guard);
         added
     }
@@ -136,7 +138,10 @@ fn produce(queue: &Queue, first: u32) -> u32 {
 /// What of `seen` comes from the producer that began with `first`, in order.
 fn from_producer(seen: &[u32], first: u32) -> Vec<u32> {
     let theirs = first..first + EACH;
-    seen.iter().copied().filter(|value| theirs.contains(value)).collect()
+    seen.iter()
+        .copied()
+        .filter(|value| theirs.contains(value))
+        .collect()
 }
 
 fn model(lacks: Lacks) {
