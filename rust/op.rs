@@ -87,6 +87,8 @@ pub(crate) enum Op<'a> {
     Poll(Poll),
     /// TIMEOUT.
     Timeout(Timeout),
+    /// LINK_TIMEOUT.
+    Limit(Timeout),
     /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
     Update(Update),
 }
@@ -227,6 +229,10 @@ fn prepare_rare<'a>(
             rules::TIMEOUT.check(sqe)?;
             Timeout::prepare(sqe).map(Op::Timeout)
         }
+        abi::OP_LINK_TIMEOUT => {
+            rules::LINK_TIMEOUT.check(sqe)?;
+            Timeout::prepare(sqe).map(Op::Limit)
+        }
         abi::OP_TIMEOUT_REMOVE => {
             rules::TIMEOUT_REMOVE.check(sqe)?;
             Ok(match timeout::Remove::prepare(sqe)? {
@@ -248,6 +254,12 @@ fn refusal(opcode: u8) -> Rejected {
     }
 }
 
+/// Why a LINK_TIMEOUT without an entry before it is rejected.
+#[cold]
+pub(crate) fn misplaced() -> Rejected {
+    Field::OPCODE.into()
+}
+
 /// What is left to do of a request that would block, or whose turn has not come, or what it waits for.
 pub(crate) enum Blocking {
     /// A transfer, which its slot keeps.
@@ -264,6 +276,8 @@ pub(crate) enum Blocking {
     NewTimeout(Timeout),
     /// One that waits.
     Timeout(Timeout),
+    /// LINK_TIMEOUT.
+    Limit(Timeout),
     /// CANCEL.
     Cancel(Cancel),
     /// POLL_REMOVE and TIMEOUT_REMOVE, if they change something.
@@ -292,6 +306,8 @@ pub(crate) enum Issued<D: IoDomain> {
     Timeout(Slot<D>, Timeout),
     /// It changes another request, which the submitter knows.
     Update(Slot<D>, Update),
+    /// It is a LINK_TIMEOUT without an entry before it.
+    Misplaced(Slot<D>),
 }
 
 impl<D: IoDomain> From<Started<D>> for Issued<D> {
@@ -318,6 +334,7 @@ impl Op<'_> {
             Op::Cancel(cancel) => Issued::Cancel(slot, cancel),
             Op::Poll(poll) => Issued::Poll(slot, poll),
             Op::Timeout(timeout) => Issued::Timeout(slot, timeout),
+            Op::Limit(_) => Issued::Misplaced(slot),
             Op::Update(update) => Issued::Update(slot, update),
         }
     }
@@ -343,6 +360,10 @@ impl Op<'_> {
             Op::Timeout(timeout) => {
                 let least = timeout.least();
                 (Blocking::NewTimeout(timeout), least)
+            }
+            Op::Limit(timeout) => {
+                let least = timeout.least();
+                (Blocking::Limit(timeout), least)
             }
             Op::Update(update) => (Blocking::Update(update), 0),
         }
@@ -370,6 +391,7 @@ impl Blocking {
             | Blocking::NewTransfer
             | Blocking::NewTimeout(_)
             | Blocking::Timeout(_)
+            | Blocking::Limit(_)
             | Blocking::Cancel(_)
             | Blocking::Update(_)
             | Blocking::Nothing(_) => None,
@@ -384,6 +406,16 @@ impl Blocking {
     /// Whether it has waited for its file or its time.
     pub(crate) fn has_waited(&self) -> bool {
         matches!(self, Blocking::Poll(_) | Blocking::Timeout(_))
+    }
+
+    /// Whether it limits the one before it.
+    pub(crate) fn is_limit(&self) -> bool {
+        matches!(self, Blocking::Limit(_))
+    }
+
+    /// Whether it is about other requests.
+    pub(crate) fn is_about_others(&self) -> bool {
+        matches!(self, Blocking::Cancel(_) | Blocking::Update(_))
     }
 
     /// Starts it, in `slot`, without blocking: its turn has come. Process context, in the process of
@@ -406,6 +438,7 @@ impl Blocking {
             Blocking::NewTimeout(timeout) | Blocking::Timeout(timeout) => {
                 Issued::Timeout(slot, timeout)
             }
+            Blocking::Limit(_) => Issued::Misplaced(slot),
             Blocking::Cancel(cancel) => Issued::Cancel(slot, cancel),
             Blocking::Update(update) => Issued::Update(slot, update),
             Blocking::Nothing(result) => Issued::Done(slot, result),

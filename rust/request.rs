@@ -21,10 +21,17 @@
 #![forbid(unsafe_code)]
 
 mod events;
+mod in_turn;
 
 pub(crate) use events::{
     count,
     post_more, //
+};
+pub(crate) use in_turn::{
+    complete_limit,
+    end_limit,
+    give_up,
+    go_on, //
 };
 
 use crate::{
@@ -62,11 +69,11 @@ use crate::{
         self,
         Completing,
         CompletionQueue,
-        OnCount, //
+        OnCount,
+        OnOut, //
     },
     tally::Tally,
     turns::{
-        InTurn,
         Turn,
         Turns, //
     },
@@ -112,7 +119,8 @@ impl Path {
 #[derive(Default)]
 pub(crate) struct Request {
     /// Its `user_data` is set when the entry is taken, the rest when the request has finished. Until
-    /// then `res` is the least result that is a success, if that matters.
+    /// then `res` is the least result that is a success, if that matters, and `flags` the number that it
+    /// shares with a LINK_TIMEOUT, or 0.
     pub(crate) cqe: abi::Cqe,
     /// What is left to do where blocking is allowed.
     pub(crate) blocking: Option<Blocking>,
@@ -182,11 +190,7 @@ impl Request {
     /// Notes that the entry was rejected.
     pub(crate) fn reject(&mut self, rejected: &Rejected) {
         self.cqe = self::rejected(self.cqe.user_data, rejected);
-    }
-
-    /// Whether the entry was rejected.
-    pub(crate) fn is_rejected(&self) -> bool {
-        self.cqe.flags & abi::CQE_F_REJECTED != 0
+        self.turn.reject();
     }
 }
 
@@ -263,6 +267,16 @@ impl OnCount for Away {
         if self.tally.came(came) {
             self.watch.attendants.wake(News::Readable);
         }
+    }
+}
+
+impl OnOut for Away {
+    fn run(&self, out: usize) -> bool {
+        let is_wanted = self.turns.note_out(out);
+        if self.turns.may_pass() {
+            self.watch.attendants.wake(News::Readable);
+        }
+        is_wanted
     }
 }
 
@@ -362,12 +376,6 @@ impl TimerDomain for Requests {
     }
 }
 
-impl InTurn for Requests {
-    fn turn(request: &mut Request) -> &mut Turn {
-        &mut request.turn
-    }
-}
-
 /// The completion of a request that has finished in the thread that submitted it.
 #[inline]
 pub(crate) fn done(user_data: u64, result: isize, path: Path) -> abi::Cqe {
@@ -399,6 +407,7 @@ fn as_res(result: isize) -> i32 {
 pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
     let held = slot.request.blocking.as_ref().and_then(Blocking::file_id);
     Tag {
+        limit: slot.request.limit_number(),
         user_data: slot.request.cqe.user_data,
         opcode: slot.request.opcode,
         file: held.or_else(|| slot.file_id()),
@@ -408,7 +417,7 @@ pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
 /// Completes a request with `result`. Any context.
 pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
     if !slot.request.turn.is_plain() {
-        return complete_in_turn(slot, result, path);
+        return in_turn::complete(slot, result, path);
     }
     slot.request.finished(result, path);
     let returned = slot.request.returned(path);
@@ -421,56 +430,6 @@ pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
         completion::post(inside, slot);
         completion::publish(&shared.completion, inside);
     });
-}
-
-/// As [`complete`], for a request whose end is of interest to others, or to nobody.
-#[cold]
-fn complete_in_turn(mut slot: Slot<Requests>, result: isize, path: Path) {
-    let (is_success, returned) = if slot.request.turn.is_doomed() {
-        // No device has had it, whoever ends it.
-        give_up(&mut slot, Path::Worker);
-        (false, 0)
-    } else {
-        let returned = slot.request.returned(path);
-        (slot.request.finished(result, path), returned)
-    };
-    let turn = slot.request.turn;
-    let is_timeout = slot.request.opcode == abi::OP_TIMEOUT;
-    slot.finish(|shared, inside, slot| {
-        shared.away.note_returned(returned);
-        if turn.skips(is_success) {
-            completion::skip(inside, 1);
-            inside.put(slot);
-        } else {
-            if is_timeout {
-                inside.state.leave_out();
-            }
-            completion::post(inside, slot);
-        }
-        completion::publish(&shared.completion, inside);
-        // With the lock held: as soon as it is not, those that wait may be cancelled, and all this
-        // may end.
-        shared.away.turns.pass_on(turn, is_success, go_on);
-    });
-}
-
-/// Lets go of all that a request has that will not start, and notes that as its end. Process context;
-/// may close files.
-pub(crate) fn give_up(slot: &mut Slot<Requests>, path: Path) {
-    slot.request.blocking = None;
-    slot.abandon();
-    slot.request.finished(ECANCELED.to_errno() as isize, path);
-}
-
-/// Has a worker go on with a request whose turn it is. If the process that submitted it is gone, it ends
-/// somewhere else. Any context.
-pub(crate) fn go_on(slot: Slot<Requests>) {
-    let opening = slot.request.opening;
-    let (away, closer) = (slot.shared().away.clone(), slot.shared().closer.clone());
-    if let Err(mut slot) = away.watch.come_back(slot, opening) {
-        slot.request.turn.doom();
-        Closer::add(closer, slot);
-    }
 }
 
 /// Completes a request that is not done any more, with what it has done so far, or `reason`.

@@ -104,8 +104,13 @@ pub(crate) struct Submitter {
     skipped: u64,
     /// A chain that is being put together.
     chain: NewChain,
-    /// Flags that all entries are treated as if they had: they are members of a chain.
+    /// Flags that all entries are treated as if they had: they are members of a chain, or may have to
+    /// wait at the gate.
     always: u8,
+    /// Whether the next entry waits for all before it, of which the last has DRAIN.
+    is_behind_drain: bool,
+    /// The number of the last LINK_TIMEOUT.
+    limit_number: u32,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Registered buffers.
@@ -145,6 +150,8 @@ impl Submitter {
             skipped: 0,
             chain: NewChain::new(),
             always: 0,
+            is_behind_drain: false,
+            limit_number: 0,
             files: FileTable::new(),
             buffers: BufferTable::new(),
             devices: 0,
@@ -183,11 +190,11 @@ impl Submitter {
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
             // A chain is taken as a whole.
-            if round.stop || (self.always == 0 && current!().signal_pending()) {
+            if round.stop || (!self.is_in_chain() && current!().signal_pending()) {
                 break;
             }
         }
-        if self.always != 0 {
+        if self.is_in_chain() {
             self.end_batch(pool, workers);
         }
         if taken == 0 && wanted != 0 {
@@ -277,7 +284,7 @@ impl Submitter {
                 Issued::DoneByFile(slot, result) => self.finish(slot, result, Path::Device),
                 Issued::Queued => self.devices = self.devices.wrapping_add(1),
                 issued => {
-                    if let Some((slot, result, path)) = self.hold(pool, workers, issued) {
+                    if let Some((slot, result, path)) = self.hold(pool, workers, issued)? {
                         self.finish(slot, result, path);
                     }
                 }
@@ -294,51 +301,69 @@ impl Submitter {
     }
 
     /// Sees to a request that was issued. Answers how it has ended, if it has after all.
+    ///
+    /// # Errors
+    ///
+    /// It is rejected after all, and has ended.
     #[cold]
     fn hold(
         &mut self,
         pool: &Pool<Requests>,
         workers: &Workers,
         mut issued: Issued<Requests>,
-    ) -> Option<(Slot<Requests>, isize, Path)> {
+    ) -> Result<Option<(Slot<Requests>, isize, Path)>, Rejected> {
         loop {
             issued = match issued {
                 Issued::WouldPoll(slot) => {
                     self.has_held = true;
-                    op::retry(workers.wait_for_file(slot)?)
+                    match workers.wait_for_file(slot) {
+                        Some(slot) => op::retry(slot),
+                        None => return Ok(None),
+                    }
                 }
                 Issued::WouldBlock(slot, blocking) => {
                     self.has_held = true;
                     workers.wait_for_worker(slot, blocking);
-                    return None;
+                    return Ok(None);
                 }
                 Issued::Cancel(slot, what) => {
                     self.has_held = true;
                     let (cancelled, interrupted) = workers.cancel(&what);
                     let result = what.result(cancelled, interrupted);
-                    return Some((slot, result, Path::Inline));
+                    return Ok(Some((slot, result, Path::Inline)));
                 }
                 Issued::Poll(slot, poll) => {
                     self.has_held = true;
-                    let (slot, result) = workers.wait_for_events(slot, poll)?;
-                    Issued::Done(slot, result)
+                    match workers.wait_for_events(slot, poll) {
+                        Some((slot, result)) => Issued::Done(slot, result),
+                        None => return Ok(None),
+                    }
                 }
                 Issued::Timeout(slot, timeout) => {
                     self.has_held = true;
                     // One that counts does not count those that were there before it.
                     self.post_finished(pool);
-                    let (slot, result) = workers.wait_for_time(slot, timeout)?;
-                    Issued::Done(slot, result)
+                    match workers.wait_for_time(slot, timeout) {
+                        Some((slot, result)) => Issued::Done(slot, result),
+                        None => return Ok(None),
+                    }
                 }
                 Issued::Update(slot, update) => {
                     self.has_held = true;
                     Issued::Done(slot, workers.update(update))
                 }
-                Issued::Done(slot, result) => return Some((slot, result, Path::Inline)),
-                Issued::DoneByFile(slot, result) => return Some((slot, result, Path::Device)),
+                Issued::Misplaced(slot) => {
+                    let rejected = op::misplaced();
+                    self.finished
+                        .push(request::rejected(slot.request.cqe.user_data, &rejected));
+                    self.spare.put(slot);
+                    return Err(rejected);
+                }
+                Issued::Done(slot, result) => return Ok(Some((slot, result, Path::Inline))),
+                Issued::DoneByFile(slot, result) => return Ok(Some((slot, result, Path::Device))),
                 Issued::Queued => {
                     self.devices = self.devices.wrapping_add(1);
-                    return None;
+                    return Ok(None);
                 }
             };
         }

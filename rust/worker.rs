@@ -43,6 +43,7 @@
 mod backlog;
 mod crew;
 mod events;
+mod limit;
 mod thread;
 
 use self::crew::Crew;
@@ -244,6 +245,7 @@ impl Workers {
         let (turns, watch) = (&self.away.turns, &self.away.watch);
         // In this order: from each they go to the next.
         turns.waiting() != 0
+            || turns.limits() != 0
             || self.away.timers.attended() != 0
             || watch.armed() != 0
             || watch.ready() != 0
@@ -258,6 +260,7 @@ impl Workers {
     fn has_work(&self) -> bool {
         self.away.watch.ready() != 0
             || self.away.tally.is_due()
+            || self.away.turns.may_pass()
             || (self.due.load(Relaxed) != 0 && self.may_block())
     }
 

@@ -17,6 +17,8 @@ pub const OP_POLL_REMOVE: u8 = 7;
 pub const OP_TIMEOUT: u8 = 11;
 /// Operation: ends or changes an [`OP_TIMEOUT`].
 pub const OP_TIMEOUT_REMOVE: u8 = 12;
+/// Operation: ends the entry before it at a time.
+pub const OP_LINK_TIMEOUT: u8 = 15;
 
 /// [`Sqe::len`](super::Sqe::len) of [`OP_POLL_ADD`]: a completion each time the file becomes ready.
 pub const POLL_ADD_MULTI: u32 = 1 << 0;

@@ -25,6 +25,13 @@
 //! callback uses the slot and the [`Timers`] only if it was first: then the slot is out, and while it
 //! is, its pool exists, and so the [`Timers`].
 
+mod bell;
+
+pub(crate) use bell::{
+    Bell,
+    BellDomain, //
+};
+
 use super::{
     alarm::{
         Clock,
@@ -84,12 +91,14 @@ pub(crate) trait TimerDomain: IoDomain {
 ///
 /// # Invariants
 ///
-/// `timer` is initialised with [`rang`] as its function, and stays where it is. It is only started by
-/// who owns the slot, when its callback has ended. `item` is that of the slot.
+/// `timer` is initialised with [`rang`] or that of a [`Bell`] as its function, and stays where it is. It
+/// is only started by who owns the slot, when its callback has ended. `item` is that of the slot.
 pub(in super::super) struct Timer {
     timer: Opaque<bindings::hrtimer>,
     stage: Atomic<i32>,
     item: UnsafeCell<*mut c_void>,
+    /// What it is found by, if it is that of a [`Bell`].
+    number: UnsafeCell<u32>,
     /// Whether somebody has to see to the slot before it rings; guarded by the lock of the [`Timers`].
     needs_attendant: UnsafeCell<bool>,
 }
@@ -104,6 +113,7 @@ impl Timer {
                 timer: Opaque::uninit(),
                 stage: Atomic::new(OVER),
                 item: UnsafeCell::new(null_mut()),
+                number: UnsafeCell::new(0),
                 needs_attendant: UnsafeCell::new(false),
             },
             GFP_KERNEL_ACCOUNT,
@@ -119,6 +129,17 @@ impl Timer {
             )
         };
         Ok(this)
+    }
+
+    /// The one that `timer` is in.
+    ///
+    /// # Safety
+    ///
+    /// `timer` is that of a [`Timer`], which is not freed during `'a`.
+    unsafe fn of<'a>(timer: *mut bindings::hrtimer) -> &'a Self {
+        let timer: *mut Opaque<bindings::hrtimer> = timer.cast();
+        // SAFETY: By the safety requirements.
+        unsafe { &*kernel::container_of!(timer, Timer, timer) }
     }
 
     /// Stops it. Afterwards its callback does not run. Process context; waits for the callback.
@@ -282,9 +303,8 @@ unsafe extern "C" fn rang<D: TimerDomain>(
     timer: *mut bindings::hrtimer,
 ) -> bindings::hrtimer_restart {
     const DONE: bindings::hrtimer_restart = bindings::hrtimer_restart::HRTIMER_NORESTART;
-    let timer: *mut Opaque<bindings::hrtimer> = timer.cast();
     // SAFETY: By the safety requirements.
-    let timer: &Timer = unsafe { &*kernel::container_of!(timer, Timer, timer) };
+    let timer: &Timer = unsafe { Timer::of(timer) };
     if !timer.claim() {
         return DONE;
     }

@@ -54,7 +54,8 @@ impl Context {
         seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
-        let timers = self.pool.shared().away.timers.armed();
+        let away = &self.pool.shared().away;
+        let timers = away.timers.armed().saturating_add(away.turns.limits());
         seq_print!(out, "io_ring-timers:\t{}\n", timers);
         let in_line = self.pool.shared().away.turns.waiting();
         seq_print!(out, "io_ring-in_line:\t{}\n", in_line);

@@ -20,6 +20,8 @@ use crate::{
 /// What a request that waits is known by.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tag {
+    /// The number that it shares with its LINK_TIMEOUT.
+    pub(crate) limit: u32,
     /// That of its entry.
     pub(crate) user_data: u64,
     /// That of its entry.
@@ -34,6 +36,8 @@ pub(crate) struct Cancel {
     opcode: Option<u8>,
     /// Held, so that no other file gets its place in memory.
     file: Option<HeldFile>,
+    /// The LINK_TIMEOUT whose time has come.
+    limit: Option<u32>,
     /// All that match, or one.
     pub(crate) all: bool,
 }
@@ -44,8 +48,18 @@ impl Cancel {
         user_data: None,
         opcode: None,
         file: None,
+        limit: None,
         all: true,
     };
+
+    /// The one that shares this number with a LINK_TIMEOUT whose time has come.
+    pub(crate) const fn limited(number: u32) -> Self {
+        Self {
+            limit: Some(number),
+            all: false,
+            ..Self::ANY
+        }
+    }
 
     /// The one with this opcode and this user data, or one of them.
     pub(crate) const fn one(opcode: u8, user_data: u64) -> Self {
@@ -53,6 +67,7 @@ impl Cancel {
             user_data: Some(user_data),
             opcode: Some(opcode),
             file: None,
+            limit: None,
             all: false,
         }
     }
@@ -94,6 +109,7 @@ impl Cancel {
             user_data: asks_for(abi::CANCEL_USERDATA).then_some(sqe.addr),
             opcode,
             file,
+            limit: None,
             all: any || sqe.op_flags & abi::CANCEL_ALL != 0,
         })
     }
@@ -103,11 +119,15 @@ impl Cancel {
         self.user_data
             .is_none_or(|user_data| user_data == tag.user_data)
             && self.opcode.is_none_or(|opcode| opcode == tag.opcode)
+            && self.limit.is_none_or(|number| number == tag.limit)
             && (self.file.as_ref()).is_none_or(|file| tag.file == Some(file.id()))
     }
 
     /// The result, when so many were cancelled and so many interrupted.
     pub(crate) fn result(&self, cancelled: usize, interrupted: usize) -> isize {
+        if self.limit.is_some() {
+            return kernel::error::code::ETIME.to_errno() as isize;
+        }
         let matched = cancelled.wrapping_add(interrupted);
         if self.all {
             // Not more than there are slots.

@@ -280,6 +280,12 @@ pub(crate) const TIMEOUT_REMOVE: Rule = Rule::new(
     &[Field::OFF, Field::ADDR, Field::OP_FLAGS],
     abi::TIMEOUT_UPDATE | abi::TIMEOUT_ABS,
 );
+/// The rule of LINK_TIMEOUT.
+pub(crate) const LINK_TIMEOUT: Rule = Rule::new(
+    abi::OP_LINK_TIMEOUT,
+    &[Field::ADDR, Field::LEN, Field::OP_FLAGS],
+    abi::TIMEOUT_FLAGS & !abi::TIMEOUT_MULTISHOT,
+);
 /// The rule of CANCEL.
 pub(crate) const CANCEL: Rule = Rule::new(
     abi::OP_CANCEL,
@@ -400,7 +406,7 @@ pub(crate) fn is_bare_nop(sqe: &abi::Sqe) -> bool {
 
 /// All of them, in the order of their opcodes.
 #[rustfmt::skip]
-const RULES: [&Rule; 25] = [
+const RULES: [&Rule; 26] = [
     &NOP,
     &READV,
     &WRITEV,
@@ -415,6 +421,7 @@ const RULES: [&Rule; 25] = [
     &TIMEOUT,
     &TIMEOUT_REMOVE,
     &CANCEL,
+    &LINK_TIMEOUT,
     &FALLOCATE,
     &READ,
     &WRITE,

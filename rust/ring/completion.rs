@@ -16,9 +16,12 @@ pub(crate) use counts::skip;
 pub(crate) use more::post_more;
 pub(crate) use observers::{
     count,
+    out,
+    watch_out,
     when_idle,
     OnCount,
-    OnIdle, //
+    OnIdle,
+    OnOut, //
 };
 
 use observers::Observers;

@@ -17,6 +17,7 @@ use crate::{
         Slot, //
     },
     op::{
+        self,
         Blocking,
         Rejected, //
     },
@@ -36,11 +37,17 @@ use kernel::{
 
 /// The bit of an entry's flags that stands for "its chain has begun".
 const IN_CHAIN: u8 = abi::SQE_LINK;
+/// That which stands for "it may have to wait at the gate".
+const AT_GATE: u8 = abi::SQE_DRAIN;
 
 /// A chain that is being put together.
 pub(super) struct NewChain {
+    /// All but the last, and the last.
     members: Chain<Requests>,
+    last: Option<Slot<Requests>>,
     count: usize,
+    /// Whether it waits for all before it, and all behind it wait for it.
+    drains: bool,
     /// Why its first bad member was rejected.
     rejected: Option<Rejected>,
 }
@@ -50,13 +57,50 @@ impl NewChain {
     pub(super) const fn new() -> Self {
         Self {
             members: Chain::new(),
+            last: None,
             count: 0,
+            drains: false,
             rejected: None,
         }
+    }
+
+    /// Adds a member.
+    fn add(&mut self, slot: Slot<Requests>) {
+        if let Some(before) = self.last.replace(slot) {
+            self.members.push_back(before);
+        }
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// All members.
+    fn take_members(&mut self) -> Chain<Requests> {
+        let mut members = core::mem::replace(&mut self.members, Chain::new());
+        if let Some(last) = self.last.take() {
+            members.push_back(last);
+        }
+        members
+    }
+
+    /// Has `slot` limit the time of the last member, which get `number` in common.
+    fn limit_last(&mut self, slot: &mut Slot<Requests>, number: u32) -> Result<(), Rejected> {
+        let last = (self.last.as_mut())
+            .filter(|last| !last.request.turn.is_limit())
+            .ok_or_else(op::misplaced)?;
+        if !last.request.turn.is_rejected() {
+            last.request.set_limit_number(number);
+        }
+        slot.request.set_limit_number(number);
+        slot.request.turn.limit();
+        Ok(())
     }
 }
 
 impl Submitter {
+    /// Whether the next entry belongs to a chain that has begun.
+    pub(super) fn is_in_chain(&self) -> bool {
+        self.always & IN_CHAIN != 0
+    }
+
     /// Takes an entry with `flags`, or the next of a chain: `kept` is what to do in `slot`, and the
     /// least result that is a success. Starts the chain if it is complete.
     #[cold]
@@ -70,7 +114,14 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         let turn = Turn::new(flags);
         slot.request.turn = turn;
-        match kept {
+        let fitting = kept.and_then(|(blocking, least)| {
+            if blocking.is_limit() {
+                let number = self.next_limit_number();
+                self.chain.limit_last(&mut slot, number)?;
+            }
+            Ok((blocking, least))
+        });
+        match fitting {
             Ok((blocking, least)) => {
                 slot.request.blocking = Some(blocking);
                 slot.request.succeeds_from(least);
@@ -80,8 +131,8 @@ impl Submitter {
                 self.chain.rejected.get_or_insert(rejected);
             }
         }
-        self.chain.members.push_back(slot);
-        self.chain.count = self.chain.count.wrapping_add(1);
+        self.chain.add(slot);
+        self.chain.drains |= flags & abi::SQE_DRAIN != 0;
         if turn.is_linked() {
             self.always |= IN_CHAIN;
             return Ok(());
@@ -97,9 +148,16 @@ impl Submitter {
     ) -> Result<(), Rejected> {
         self.always &= !IN_CHAIN;
         let mut chain = core::mem::replace(&mut self.chain, NewChain::new());
+        chain.members = chain.take_members();
         if let Some(rejected) = chain.rejected {
             self.drop_all(pool, chain.members);
             return Err(rejected);
+        }
+        if chain.drains || self.always & AT_GATE != 0 {
+            chain = match self.wait_at_gate(pool, workers, chain) {
+                Some(chain) => chain,
+                None => return Ok(()),
+            };
         }
         let Some(mut first) = chain.members.pop() else {
             return Ok(());
@@ -123,10 +181,55 @@ impl Submitter {
         Ok(())
     }
 
+    /// Has a chain wait at the gate. Gives it back if it may start now.
+    #[cold]
+    fn wait_at_gate(
+        &mut self,
+        pool: &Pool<Requests>,
+        workers: &Workers,
+        mut chain: NewChain,
+    ) -> Option<NewChain> {
+        let first = chain.members.pop()?;
+        let is_about_others = first
+            .request
+            .blocking
+            .as_ref()
+            .is_some_and(Blocking::is_about_others);
+        chain.members.push(first);
+        if is_about_others && chain.count == 1 && !chain.drains {
+            // Or else nobody could cancel what the others wait for.
+            return Some(chain);
+        }
+        let waits_for_all = chain.drains || self.is_behind_drain;
+        self.is_behind_drain = chain.drains;
+        self.post_finished(pool);
+        let members = core::mem::replace(&mut chain.members, Chain::new());
+        let shared = pool.shared();
+        let mut inside = pool.lock();
+        let out = completion::out(&shared.completion, &inside);
+        let in_hand = self.spare.len().wrapping_add(chain.count);
+        match (workers.turns()).enter_gate(members, chain.count, waits_for_all, (out, in_hand)) {
+            Ok(()) => {
+                completion::watch_out(&mut inside, shared.away.clone());
+                self.always |= AT_GATE;
+                self.has_held = true;
+                None
+            }
+            Err(members) => {
+                self.always &= !AT_GATE;
+                if chain.drains {
+                    self.always |= AT_GATE;
+                }
+                chain.members = members;
+                Some(chain)
+            }
+        }
+    }
+
     /// Ends members of a chain that does not start.
     fn drop_all(&mut self, pool: &Pool<Requests>, mut members: Chain<Requests>) {
         while let Some(mut slot) = members.pop() {
-            if !slot.request.is_rejected() {
+            if !slot.request.turn.is_rejected() {
                 request::give_up(&mut slot, Path::Inline);
             }
             self.finish_slot(pool, slot);
@@ -188,12 +291,27 @@ impl Submitter {
             // It may complete in an interrupt handler, and not before the one that it waited for.
             self.post_finished(pool);
         }
-        if slot.request.turn.is_forced() {
+        let limited = slot.request.limited();
+        let ended = if slot.request.turn.is_forced() {
             self.has_held = true;
             workers.wait_for_worker(slot, blocking);
-            return None;
+            None
+        } else {
+            // What does not fit has been rejected before.
+            self.hold(pool, workers, blocking.start(slot))
+                .unwrap_or(None)
+        };
+        if let (None, Some((line, number))) = (&ended, limited) {
+            self.has_held = true;
+            workers.limit(line, number);
         }
-        self.hold(pool, workers, blocking.start(slot))
+        ended
+    }
+
+    /// A number that no LINK_TIMEOUT has that there still is.
+    fn next_limit_number(&mut self) -> u32 {
+        self.limit_number = self.limit_number.wrapping_add(1).max(1);
+        self.limit_number
     }
 
     /// Ends a request, and answers the one whose turn it is now.
@@ -216,6 +334,15 @@ impl Submitter {
         } else {
             self.finish_slot(pool, slot);
         }
-        workers.turns().next(turn, is_success)
+        let after = workers.turns().next(turn, is_success);
+        match after.limit.map(request::end_limit) {
+            Some(Ok(slot)) => self.finish_slot(pool, slot),
+            Some(Err(slot)) => {
+                self.skipped = self.skipped.wrapping_add(1);
+                self.spare.put(slot);
+            }
+            None => (),
+        }
+        after.next
     }
 }

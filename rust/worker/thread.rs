@@ -130,6 +130,7 @@ impl Workers {
                     let result = what.result(cancelled, interrupted);
                     return request::complete(slot, result, path);
                 }
+                Issued::Misplaced(slot) => Issued::Done(slot, EINVAL.to_errno() as isize),
                 Issued::Update(slot, update) => {
                     self.done(me);
                     return request::complete(slot, self.update(update), path);
@@ -228,8 +229,15 @@ impl Workers {
 impl Work for Workers {
     fn work(&self, me: &WorkerThread<Self>) {
         self.settle_counts();
+        self.away.turns.pass_gate(request::go_on);
         match self.take(me) {
-            Some((slot, may_block)) => self.carry_on(me, slot, may_block),
+            Some((slot, may_block)) => {
+                let limited = slot.request.limited();
+                self.carry_on(me, slot, may_block);
+                if let Some((line, number)) = limited {
+                    self.limit(line, number);
+                }
+            }
             None => self.rest(me),
         }
     }

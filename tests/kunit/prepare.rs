@@ -24,7 +24,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    const OPS: [u8; 25] = [
+    const OPS: [u8; 26] = [
         abi::OP_NOP,
         abi::OP_READV,
         abi::OP_WRITEV,
@@ -50,15 +50,17 @@ mod tests {
         abi::OP_POLL_REMOVE,
         abi::OP_TIMEOUT,
         abi::OP_TIMEOUT_REMOVE,
+        abi::OP_LINK_TIMEOUT,
     ];
 
     /// Those that are not about a file.
-    const WITHOUT_FILE: [u8; 5] = [
+    const WITHOUT_FILE: [u8; 6] = [
         abi::OP_NOP,
         abi::OP_CANCEL,
         abi::OP_POLL_REMOVE,
         abi::OP_TIMEOUT,
         abi::OP_TIMEOUT_REMOVE,
+        abi::OP_LINK_TIMEOUT,
     ];
 
     /// An entry with nothing but the opcode, and a descriptor that is not open.
@@ -120,8 +122,8 @@ mod tests {
         let old = (64 - 10) + 2 * (64 - 30) + 4 * (64 - 40);
         // SYNC_FILE_RANGE and FADVISE 30, FALLOCATE 34, FTRUNCATE 22, GETDENTS 26, COPY_FILE_RANGE 42.
         let file_calls = 2 * (64 - 30) + (64 - 34) + (64 - 22) + (64 - 26) + (64 - 42);
-        // POLL_ADD 22, POLL_REMOVE and TIMEOUT 34, TIMEOUT_REMOVE 30.
-        let events = (64 - 22) + 2 * (64 - 34) + (64 - 30);
+        // POLL_ADD 22, POLL_REMOVE and TIMEOUT 34, TIMEOUT_REMOVE 30, LINK_TIMEOUT 26.
+        let events = (64 - 22) + 2 * (64 - 34) + (64 - 30) + (64 - 26);
         // SEND and its like 30.
         // READ_FIXED and its like 42.
         let fixed = 4 * (64 - 42);

@@ -15,6 +15,15 @@ void chain_push(const struct ring *ring, struct io_ring_sqe sqe, __u8 flags)
 	ring_push(ring, &sqe);
 }
 
+struct io_ring_sqe chain_limit(const struct io_ring_timespec *time, __u64 user_data)
+{
+	struct io_ring_sqe sqe = sqe_timeout(time, 0, 0);
+
+	sqe.opcode = IO_RING_OP_LINK_TIMEOUT;
+	sqe.user_data = user_data;
+	return sqe;
+}
+
 /* How many completions of an entry can be read, and the result of the last. */
 static unsigned int look_for(const struct ring *ring, __u64 user_data, __s32 *res)
 {

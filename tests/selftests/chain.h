@@ -6,6 +6,7 @@
 #include "ring.h"
 
 struct io_ring_sqe chain_tagged(struct io_ring_sqe sqe, __u64 user_data);
+struct io_ring_sqe chain_limit(const struct io_ring_timespec *time, __u64 user_data);
 void chain_push(const struct ring *ring, struct io_ring_sqe sqe, __u8 flags);
 
 /* The result of an entry whose completion can be read, or INT32_MIN if it cannot. */

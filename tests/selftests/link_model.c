@@ -15,6 +15,7 @@
 #define RANDOM_SEED 1
 #define FILE_SIZE 8
 
+#define DRAIN IO_RING_SQE_DRAIN
 #define LINK IO_RING_SQE_LINK
 #define HARDLINK IO_RING_SQE_HARDLINK
 #define FORCED IO_RING_SQE_FORCE_ASYNC
@@ -95,11 +96,42 @@ struct entry {
 	bool is_silent;
 	bool runs;
 	bool has_completed;
+	/* Which of those before it have to complete first: so many of the batch. */
+	unsigned int waits_for;
 };
 
 static bool ends_chain(const struct entry *entry)
 {
 	return !(entry->flags & (LINK | HARDLINK));
+}
+
+/* Whether a chain waits for nobody. */
+static bool goes_past(const struct entry *first, const struct entry *after)
+{
+	for (const struct entry *entry = first; entry < after; entry++)
+		if (entry->kind->is_rejected)
+			return true;
+	return first + 1 == after && first->kind->sqe.opcode == IO_RING_OP_CANCEL &&
+	       !(first->flags & DRAIN);
+}
+
+/* Which of @entries one chain waits for, if those behind the last with DRAIN wait for @drained. */
+static void judge_order(struct entry *entries, struct entry *first, struct entry *after,
+			unsigned int *drained)
+{
+	unsigned int waits_for = *drained;
+	bool drains = false;
+
+	if (goes_past(first, after))
+		return;
+	for (struct entry *entry = first; entry < after; entry++)
+		drains |= entry->flags & DRAIN;
+	if (drains) {
+		waits_for = first - entries;
+		*drained = after - entries;
+	}
+	for (struct entry *entry = first; entry < after; entry++)
+		entry->waits_for = waits_for;
 }
 
 /* What becomes of one chain; the entry behind it. */
@@ -126,6 +158,8 @@ static struct entry *judge(struct entry *first, const struct entry *end)
 
 static void invent(struct entry *entries, const struct kind *kinds, unsigned int *random)
 {
+	unsigned int drained = 0;
+
 	for (unsigned int i = 0; i < BATCH; i++) {
 		struct entry *entry = &entries[i];
 		const unsigned int r = rand_r(random) >> 4;
@@ -137,14 +171,22 @@ static void invent(struct entry *entries, const struct kind *kinds, unsigned int
 		entry->flags = r / 64 % 4 ? (r / 256 % 2 ? LINK : HARDLINK) : 0;
 		entry->flags |= r / 512 % 4 ? 0 : FORCED;
 		entry->flags |= r / 2048 % 2 ? QUIET : 0;
+		entry->flags |= r / 4096 % 16 ? 0 : DRAIN;
 	}
-	for (struct entry *entry = entries; entry < entries + BATCH;)
-		entry = judge(entry, entries + BATCH);
+	for (struct entry *entry = entries; entry < entries + BATCH;) {
+		struct entry *after = judge(entry, entries + BATCH);
+
+		judge_order(entries, entry, after, &drained);
+		entry = after;
+	}
 }
 
-/* Those before it in its chain have completed, unless they say nothing. */
+/* Those that it has to wait for have completed, unless they say nothing. */
 static bool is_in_order(const struct entry *entries, unsigned int i)
 {
+	for (unsigned int n = 0; n < entries[i].waits_for; n++)
+		if (!entries[n].is_silent && !entries[n].has_completed)
+			return false;
 	while (i-- && !ends_chain(&entries[i]))
 		if (!entries[i].is_silent && !entries[i].has_completed)
 			return false;

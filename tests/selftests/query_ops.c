@@ -112,15 +112,15 @@ static const __u8 listed[] = {
 	IO_RING_OP_READ_FIXED, IO_RING_OP_WRITE_FIXED,
 	IO_RING_OP_READV_FIXED, IO_RING_OP_WRITEV_FIXED,
 	IO_RING_OP_POLL_ADD, IO_RING_OP_POLL_REMOVE,
-	IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE,
+	IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE, IO_RING_OP_LINK_TIMEOUT,
 	IO_RING_OP_SYNC_FILE_RANGE, IO_RING_OP_FALLOCATE, IO_RING_OP_FADVISE,
 	IO_RING_OP_FTRUNCATE, IO_RING_OP_GETDENTS, IO_RING_OP_COPY_FILE_RANGE,
 	IO_RING_OP_SEND, IO_RING_OP_RECV, IO_RING_OP_SENDMSG, IO_RING_OP_RECVMSG,
 };
 
 /* What every operation accepts. */
-#define IN_TURN (IO_RING_SQE_LINK | IO_RING_SQE_HARDLINK | IO_RING_SQE_FORCE_ASYNC | \
-		 IO_RING_SQE_CQE_SKIP_SUCCESS)
+#define IN_TURN (IO_RING_SQE_DRAIN | IO_RING_SQE_LINK | IO_RING_SQE_HARDLINK | \
+		 IO_RING_SQE_FORCE_ASYNC | IO_RING_SQE_CQE_SKIP_SUCCESS)
 
 static __u8 sqe_flags_of(unsigned int opcode)
 {
@@ -203,6 +203,7 @@ static struct io_ring_sqe effective(const struct bench *bench, __u8 opcode)
 		sqe.len = IO_RING_POLL_UPDATE_USER_DATA;
 		break;
 	case IO_RING_OP_TIMEOUT:
+	case IO_RING_OP_LINK_TIMEOUT:
 		sqe.fd = 0;
 		sqe.addr = (uintptr_t)bench->zeros;
 		sqe.len = 1;
@@ -256,6 +257,8 @@ static __s32 effective_result(const struct bench *bench, __u8 opcode)
 		return POLLOUT;
 	case IO_RING_OP_TIMEOUT:
 		return -ETIME;
+	case IO_RING_OP_LINK_TIMEOUT:
+		return -EINVAL;	/* it is alone */
 	case IO_RING_OP_POLL_REMOVE:
 	case IO_RING_OP_TIMEOUT_REMOVE:
 		return -ENOENT;
@@ -268,6 +271,8 @@ static __u32 effective_flags(__u8 opcode)
 {
 	if (opcode == IO_RING_OP_TIMEOUT)
 		return CQE_VIA(IO_RING_PATH_POLLED);
+	if (opcode == IO_RING_OP_LINK_TIMEOUT)
+		return IO_RING_CQE_F_REJECTED;
 	return is_done_by_a_worker(opcode) ? CQE_VIA(IO_RING_PATH_WORKER) : 0;
 }
 

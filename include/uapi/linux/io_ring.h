@@ -95,6 +95,10 @@ struct io_ring_sqe {
  * io_ring_sqe.flags of every operation: when a request starts, and what its end
  * means
  *
+ * DRAIN: the request starts when all before it have completed, and all behind it
+ *	start when it has. If it belongs to a chain, that holds for the chain as a
+ *	whole. Operations that cancel or change others do not wait, unless they have
+ *	the flag themselves or belong to a chain.
  * LINK: the next entry belongs to the same chain: it starts when this request has
  *	succeeded. If it fails, all later members of the chain complete with
  *	-ECANCELED. A transfer of fewer bytes than asked for is a failure here, as
@@ -109,6 +113,7 @@ struct io_ring_sqe {
  * what one IO_RING_ENTER takes. If one of its entries is rejected, the others
  * complete with -ECANCELED and none has had an effect.
  */
+#define IO_RING_SQE_DRAIN		(1U << 1)
 #define IO_RING_SQE_LINK		(1U << 2)
 #define IO_RING_SQE_HARDLINK		(1U << 3)
 #define IO_RING_SQE_FORCE_ASYNC		(1U << 4)
@@ -143,6 +148,12 @@ struct io_ring_sqe {
  *                      1, @op_flags are IO_RING_TIMEOUT_* bits.
  * @IO_RING_OP_TIMEOUT_REMOVE: Cancels a TIMEOUT with user_data @addr, or, with
  *                             IO_RING_TIMEOUT_UPDATE, gives it another time.
+ * @IO_RING_OP_LINK_TIMEOUT: Limits the time of the entry before it, which has
+ *                           IO_RING_SQE_LINK or HARDLINK: cancels it at the time
+ *                           that @addr points to, and completes with -ETIME; if
+ *                           it ends before that, completes with -ECANCELED. The
+ *                           time begins when that entry is started. @len is 1,
+ *                           @op_flags are IO_RING_TIMEOUT_* bits.
  * @IO_RING_OP_CANCEL: Cancels requests of this ring that wait: for readiness of
  *                     their file, for a worker thread, or in one. @op_flags
  *                     (IO_RING_CANCEL_*) says which: by @addr (a user_data), @fd
@@ -194,6 +205,7 @@ enum io_ring_op {
 	IO_RING_OP_TIMEOUT	= 11,
 	IO_RING_OP_TIMEOUT_REMOVE = 12,
 	IO_RING_OP_CANCEL	= 14,
+	IO_RING_OP_LINK_TIMEOUT	= 15,
 	IO_RING_OP_FALLOCATE	= 17,
 	IO_RING_OP_READ		= 22,
 	IO_RING_OP_WRITE	= 23,
@@ -236,7 +248,8 @@ struct io_ring_timespec {
 };
 
 /*
- * io_ring_sqe.op_flags of IO_RING_OP_TIMEOUT and IO_RING_OP_TIMEOUT_REMOVE
+ * io_ring_sqe.op_flags of IO_RING_OP_TIMEOUT, IO_RING_OP_TIMEOUT_REMOVE and
+ * IO_RING_OP_LINK_TIMEOUT, which has no UPDATE and no MULTISHOT
  *
  * ABS: The time is what the clock shows in the time namespace of the caller;
  *	without it, a span from now on. Excludes MULTISHOT.

@@ -14,7 +14,10 @@ use crate::abstractions::pool::{
     Inside,
     Pool, //
 };
-use kernel::sync::Arc;
+use kernel::sync::{
+    atomic::Relaxed,
+    Arc, //
+};
 
 /// What to do when the last request has finished; see [`when_idle`].
 pub(crate) trait OnIdle: Send + Sync {
@@ -28,12 +31,19 @@ pub(crate) trait OnCount: Send + Sync {
     fn run(&self, came: u64);
 }
 
+/// Who wants to know how many slots are out; see [`watch_out`].
+pub(crate) trait OnOut: Send + Sync {
+    /// So many are. Answers whether to tell of more. Any context, with the lock of the ring's pool held.
+    fn run(&self, out: usize) -> bool;
+}
+
 /// Who is told of what.
 pub(super) struct Observers {
     /// Whether there are any.
     pub(super) are_there: bool,
     on_idle: Option<Arc<dyn OnIdle>>,
     on_count: Option<Arc<dyn OnCount>>,
+    on_out: Option<Arc<dyn OnOut>>,
 }
 
 impl Observers {
@@ -42,6 +52,7 @@ impl Observers {
         are_there: false,
         on_idle: None,
         on_count: None,
+        on_out: None,
     };
 }
 
@@ -70,11 +81,31 @@ pub(crate) fn count<D: Completing>(inside: &mut Inside<D>, observer: Arc<dyn OnC
     inside.state.came()
 }
 
+/// How many slots are neither at home nor parked.
+pub(crate) fn out<D: Completing>(shared: &Shared, inside: &Inside<D>) -> usize {
+    shared.note_idle(inside);
+    shared.requests.saturating_sub(shared.idle.load(Relaxed))
+}
+
+/// Tells `observer` how many slots are out, whenever some may have come home.
+pub(crate) fn watch_out<D: Completing>(inside: &mut Inside<D>, observer: Arc<dyn OnOut>) {
+    let observers = &mut inside.state.observers;
+    observers.on_out = Some(observer);
+    observers.are_there = true;
+}
+
 /// Tells those who want to know that there is something new.
 #[cold]
 pub(super) fn tell<D: Completing>(shared: &Shared, inside: &mut Inside<D>) {
     if let Some(on_count) = &inside.state.observers.on_count {
         on_count.run(inside.state.came());
+    }
+    if let Some(on_out) = &inside.state.observers.on_out {
+        if !on_out.run(out(shared, inside)) {
+            let observers = &mut inside.state.observers;
+            observers.on_out = None;
+            observers.are_there = observers.on_count.is_some() || observers.on_idle.is_some();
+        }
     }
     if inside.state.observers.on_idle.is_some() && shared.is_idle() {
         if let Some(on_idle) = inside.state.observers.on_idle.take() {

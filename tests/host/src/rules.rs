@@ -52,15 +52,15 @@ const FIXED_FILE: u8 = 1;
 
 /// `POLLIN` to `POLLMSG`, `POLLRDHUP` and `EPOLLET`.
 const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
-/// What every operation accepts: LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
-const IN_TURN: u8 = 0x5c;
+/// What every operation accepts: DRAIN, LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
+const IN_TURN: u8 = 0x5e;
 
 /// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
 const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
 const RECEIVE: u32 = 0x2163;
 
-const OPERATIONS: [Operation; 25] = [
+const OPERATIONS: [Operation; 26] = [
     Operation {
         opcode: 0,
         rule: &rules::NOP,
@@ -137,6 +137,13 @@ const OPERATIONS: [Operation; 25] = [
         fields: &["fd", "addr", "len", "op_flags"],
         sqe_flags: 0,
         op_flags: 0x3f,
+    },
+    Operation {
+        opcode: 15,
+        rule: &rules::LINK_TIMEOUT,
+        fields: &["addr", "len", "op_flags"],
+        sqe_flags: 0,
+        op_flags: 0x2d,
     },
     Operation {
         opcode: 22,
