@@ -5,14 +5,20 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 OUT	?= $(CURDIR)/build/modules
 ARCH	?= x86_64
+MANDIR	?= /usr/local/share/man
 
-.PHONY: modules install load unload demo shell test bench kunit soak check doc clean help
+.PHONY: modules install install-man load unload demo shell test bench kunit soak check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
 
-install:
+install: install-man
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules --install
+
+install-man:
+	for page in man/*.[0-9]; do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
+	done
 
 load: modules
 	insmod $(OUT)/io_ring.ko
@@ -50,7 +56,8 @@ clean:
 help:
 	@echo 'With this host and a Rust-enabled kernel tree (KDIR=$(KDIR)):'
 	@echo '  modules   build io_ring.ko into OUT=$(OUT)'
-	@echo '  install   modules_install it; load, unload: insmod and rmmod it (root)'
+	@echo '  install   modules_install it, and the manual pages into MANDIR=$(MANDIR)'
+	@echo '  load      insmod it; unload: rmmod it (root)'
 	@echo 'With tools and kernels of their own, in a cache (root, or user namespaces):'
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
 	@echo '  shell     a shell in that guest, module loaded, samples in PATH'

@@ -78,6 +78,9 @@ impl Driver {
         dir.read_callback_file(c"pinned_pages", &(), &|(): &(), out| {
             writeln!(out, "{}", pinned::pinned_pages())
         });
+        dir.read_callback_file(c"pinned_segments", &(), &|(): &(), out| {
+            writeln!(out, "{}", pinned::pinned_segments())
+        });
         dir.read_callback_file(c"workers", this.users.workers(), &print);
     }
 }

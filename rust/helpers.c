@@ -19,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
+#include <linux/security.h>
 #include <linux/signal.h>
 #include <linux/task_work.h>
 #include <linux/time_namespace.h>
@@ -117,6 +118,15 @@ const struct cred *io_ring_get_current_cred(void)
  * setresuid() together have equal but separate credentials, so a different
  * pointer alone does not decide.
  */
+static bool has_label(const struct cred *a, const struct cred *b)
+{
+	struct lsm_prop of_a = {}, of_b = {};
+
+	security_cred_getlsmprop(a, &of_a);
+	security_cred_getlsmprop(b, &of_b);
+	return !memcmp(&of_a, &of_b, sizeof(of_a));
+}
+
 static bool is_current_cred(const struct cred *cred)
 {
 	const struct cred *cur = current_cred();
@@ -128,8 +138,11 @@ static bool is_current_cred(const struct cred *cred)
 	       uid_eq(cur->fsuid, cred->fsuid) && gid_eq(cur->fsgid, cred->fsgid) &&
 	       cap_issubset(cur->cap_effective, cred->cap_effective) &&
 	       cap_issubset(cred->cap_effective, cur->cap_effective) &&
+	       cap_issubset(cur->cap_permitted, cred->cap_permitted) &&
+	       cap_issubset(cred->cap_permitted, cur->cap_permitted) &&
 	       cur->securebits == cred->securebits &&
-	       cur->user_ns == cred->user_ns && cur->group_info == cred->group_info;
+	       cur->user_ns == cred->user_ns && cur->group_info == cred->group_info &&
+	       has_label(cur, cred);
 }
 
 /*

@@ -33,7 +33,8 @@ use crate::{
         transfer::{
             Direction,
             FileId,
-            NewTransfer, //
+            NewTransfer,
+            Place, //
         },
     },
     buffers::BufferTable,
@@ -100,10 +101,11 @@ pub(crate) enum Update {
     Timeout(timeout::NewTime),
 }
 
-/// Judges a submission entry. Process context, in the process that submits; sleeps.
+/// Judges a submission entry; a transfer is put together in `place`. Process context, in the process that submits; sleeps.
 #[inline]
 pub(crate) fn prepare<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     allowed: &OpSet,
     files: &'a FileTable,
     buffers: &'a BufferTable,
@@ -118,29 +120,30 @@ pub(crate) fn prepare<'a>(
         }
         abi::OP_READ => {
             rules::READ.check(sqe)?;
-            read_write::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
+            read_write::prepare_single(sqe, place, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_WRITE => {
             rules::WRITE.check(sqe)?;
-            read_write::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+            read_write::prepare_single(sqe, place, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_READV => {
             rules::READV.check(sqe)?;
-            read_write::prepare_vector(sqe, files, Direction::Read).map(Op::Transfer)
+            read_write::prepare_vector(sqe, place, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_WRITEV => {
             rules::WRITEV.check(sqe)?;
-            read_write::prepare_vector(sqe, files, Direction::Write).map(Op::Transfer)
+            read_write::prepare_vector(sqe, place, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_READ_FIXED => {
             rules::READ_FIXED.check(sqe)?;
-            read_write::prepare_fixed(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+            read_write::prepare_fixed(sqe, place, files, buffers, Direction::Read).map(Op::Transfer)
         }
         abi::OP_WRITE_FIXED => {
             rules::WRITE_FIXED.check(sqe)?;
-            read_write::prepare_fixed(sqe, files, buffers, Direction::Write).map(Op::Transfer)
+            read_write::prepare_fixed(sqe, place, files, buffers, Direction::Write)
+                .map(Op::Transfer)
         }
-        _ => prepare_rare(sqe, files, buffers),
+        _ => prepare_rare(sqe, place, files, buffers),
     }
 }
 
@@ -148,17 +151,19 @@ pub(crate) fn prepare<'a>(
 #[cold]
 fn prepare_rare<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     buffers: &BufferTable,
 ) -> Result<Op<'a>, Rejected> {
     match sqe.opcode {
         abi::OP_READV_FIXED => {
             rules::READV_FIXED.check(sqe)?;
-            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Read).map(Op::Transfer)
+            read_write::prepare_fixed_vector(sqe, place, files, buffers, Direction::Read)
+                .map(Op::Transfer)
         }
         abi::OP_WRITEV_FIXED => {
             rules::WRITEV_FIXED.check(sqe)?;
-            read_write::prepare_fixed_vector(sqe, files, buffers, Direction::Write)
+            read_write::prepare_fixed_vector(sqe, place, files, buffers, Direction::Write)
                 .map(Op::Transfer)
         }
         abi::OP_FSYNC => {
@@ -171,19 +176,19 @@ fn prepare_rare<'a>(
         }
         abi::OP_SENDMSG => {
             rules::SENDMSG.check(sqe)?;
-            socket::prepare_message(sqe, files, Direction::Write).map(Op::Transfer)
+            socket::prepare_message(sqe, place, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_RECVMSG => {
             rules::RECVMSG.check(sqe)?;
-            socket::prepare_message(sqe, files, Direction::Read).map(Op::Transfer)
+            socket::prepare_message(sqe, place, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_SEND => {
             rules::SEND.check(sqe)?;
-            socket::prepare_single(sqe, files, Direction::Write).map(Op::Transfer)
+            socket::prepare_single(sqe, place, files, Direction::Write).map(Op::Transfer)
         }
         abi::OP_RECV => {
             rules::RECV.check(sqe)?;
-            socket::prepare_single(sqe, files, Direction::Read).map(Op::Transfer)
+            socket::prepare_single(sqe, place, files, Direction::Read).map(Op::Transfer)
         }
         abi::OP_FALLOCATE => {
             rules::FALLOCATE.check(sqe)?;
@@ -319,7 +324,7 @@ impl<D: IoDomain> From<Started<D>> for Issued<D> {
 
 impl Op<'_> {
     /// Does it, in `slot`, without blocking. Process context.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn issue<D: IoDomain>(self, slot: Slot<D>) -> Issued<D> {
         match self {
             Op::Nop => Issued::Done(slot, 0),

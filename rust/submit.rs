@@ -24,6 +24,7 @@ use crate::{
             Slot,
             Spare, //
         },
+        transfer::Place, //
     },
     buffers::BufferTable,
     files::FileTable,
@@ -260,7 +261,8 @@ impl Submitter {
                 .push(request::done(sqe.user_data, 0, Path::Inline));
             return Ok(());
         }
-        let prepared = op::prepare(sqe, &self.ops, &self.files, &self.buffers);
+        let mut place = Place::new();
+        let prepared = op::prepare(sqe, &mut place, &self.ops, &self.files, &self.buffers);
         if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
             let Some(mut slot) = self.spare.take() else {
                 return Ok(());

@@ -170,18 +170,29 @@ pub(crate) enum Started<D: IoDomain> {
 }
 
 /// Starts `transfer` in `slot`, without blocking. Process context.
-#[inline]
-pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Started<D> {
+#[inline(always)]
+pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, mut transfer: NewTransfer<'_>) -> Started<D> {
+    if transfer.as_mut().is_lent() {
+        return match try_lent(transfer.as_mut()) {
+            Attempt::Done(result) => Started::Done(slot, transfer.as_mut().total(result)),
+            // What was lent is not kept.
+            Attempt::Poll => Started::WouldPoll(holding(slot, transfer)),
+            Attempt::Block | Attempt::Queued => Started::WouldBlock(holding(slot, transfer)),
+        };
+    }
     let transfer = transfer.into_inner();
     slot.is_write = transfer.is_write();
     slot.transfer = Some(transfer);
     slot.lies = 0;
-    // What was lent is not kept.
-    match attempt(slot, May::NotBlock) {
-        Started::WouldPoll(slot) => Started::WouldPoll(holding(slot)),
-        Started::WouldBlock(slot) => Started::WouldBlock(holding(slot)),
-        started => started,
-    }
+    attempt(slot, May::NotBlock)
+}
+
+/// Makes the first attempt of a transfer that nobody else will complete: it needs no slot.
+#[inline]
+fn try_lent(transfer: &mut Transfer) -> Attempt {
+    let kiocb = Opaque::<bindings::kiocb>::uninit();
+    // SAFETY: Both are there until this returns, and the file has answered by then.
+    unsafe { Transfer::run(transfer.into(), kiocb.get(), None, May::NotBlock) }
 }
 
 /// Has `slot` keep `transfer`, which is to [`begin`] later. Answers how many bytes it is. Process
@@ -207,12 +218,10 @@ pub(crate) fn begin_patiently<D: IoDomain>(slot: Slot<D>) -> Started<D> {
     attempt(slot, if can_poll { May::NotBlock } else { May::Block })
 }
 
-/// Makes the file of the transfer in `slot` its own.
+/// Has `slot` keep a transfer that goes on later.
 #[cold]
-fn holding<D: IoDomain>(mut slot: Slot<D>) -> Slot<D> {
-    if let Some(transfer) = &mut slot.transfer {
-        transfer.hold();
-    }
+fn holding<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Slot<D> {
+    keep(&mut slot, transfer);
     slot
 }
 
@@ -240,7 +249,7 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
     let kiocb = unsafe { Opaque::cast_into(&raw const (*raw.as_ptr()).kiocb) };
     // SAFETY: Both are in the slot, which nobody else uses until this function or `completed` takes
     // it up again, and whoever does so comes after the file has returned and after the completion.
-    let mut result = unsafe { Transfer::run(transfer, kiocb, completed::<D>, may) };
+    let mut result = unsafe { Transfer::run(transfer, kiocb, Some(completed::<D>), may) };
     let is_by_file = matches!(result, Attempt::Queued);
 
     if is_by_file {

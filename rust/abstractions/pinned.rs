@@ -43,9 +43,17 @@ const AT_ONCE: usize = 512;
 /// Pages that are pinned now, by all.
 static PINNED: Atomic<usize> = Atomic::new(0);
 
+/// Segments that they are in.
+static SEGMENTS: Atomic<usize> = Atomic::new(0);
+
 /// How many pages are pinned.
 pub(crate) fn pinned_pages() -> usize {
     PINNED.load(Relaxed)
+}
+
+/// How many segments the pages are in that are pinned.
+pub(crate) fn pinned_segments() -> usize {
+    SEGMENTS.load(Relaxed)
 }
 
 /// Pages that have been charged for.
@@ -184,7 +192,7 @@ pub(crate) enum Outside {
 ///
 /// # Invariants
 ///
-/// `bvecs` are the segments, in their order; their pages are pinned for this.
+/// `bvecs` are the segments, in their order; their pages are pinned for this, and they are counted.
 pub(crate) struct PinnedBuffer {
     address: u64,
     segments: Segments,
@@ -230,6 +238,7 @@ impl PinnedBuffer {
         }
         // The segments have them now.
         pages.0.clear();
+        SEGMENTS.fetch_add(bvecs.len(), Relaxed);
         // INVARIANT: All pages were pinned, and are in one segment each.
         Ok(Self {
             address,
@@ -303,6 +312,7 @@ impl PinnedBuffer {
 
 impl Drop for PinnedBuffer {
     fn drop(&mut self) {
+        SEGMENTS.fetch_sub(self.bvecs.len(), Relaxed);
         for bvec in &self.bvecs {
             let bytes = bvec.bv_offset as usize + bvec.bv_len as usize;
             let pages = bytes.div_ceil(PAGE_SIZE) as c_ulong;

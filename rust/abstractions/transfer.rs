@@ -24,7 +24,10 @@ pub(crate) use held::{
     FileArgument,
     HeldFile, //
 };
-pub(crate) use new::NewTransfer;
+pub(crate) use new::{
+    NewTransfer,
+    Place, //
+};
 pub(crate) use new_buffers::NewBuffers;
 pub(crate) use open_file::{
     FileId,
@@ -111,6 +114,11 @@ impl Transfer {
         self.buffers.len()
     }
 
+    /// Whether the file or the memory is only lent: then the file answers before it returns.
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
     fn is(&self, bits: c_int) -> bool {
         self.modes & bits == bits
     }
@@ -190,7 +198,8 @@ impl Transfer {
 
     /// Issues the transfer, or what is left of it, with `kiocb`, which it initialises.
     ///
-    /// After [`Attempt::Queued`] `complete` is, or has already been, called with `kiocb` once.
+    /// After [`Attempt::Queued`] `complete` is, or has already been, called with `kiocb` once. Without
+    /// `complete` the file answers before it returns; so it has to be where something is only lent.
     ///
     /// # Safety
     ///
@@ -199,7 +208,7 @@ impl Transfer {
     pub(super) unsafe fn run(
         mut transfer: NonNull<Self>,
         kiocb: *mut bindings::kiocb,
-        complete: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
+        complete: Option<unsafe extern "C" fn(*mut bindings::kiocb, c_long)>,
         may: May,
     ) -> Attempt {
         // SAFETY: Valid by the safety requirements; used by nobody else before it is issued.
@@ -214,8 +223,7 @@ impl Transfer {
             ki_filp: this.file.as_ptr(),
             ki_flags: this.flags,
             ki_ioprio: this.priority.0,
-            // With what is only lent the file has to answer before it returns.
-            ki_complete: (!this.is_lent).then_some(complete),
+            ki_complete: complete,
             ..pin_init::zeroed()
         };
         if this.tried_only {

@@ -23,6 +23,7 @@ use crate::{
             Direction,
             NewBuffers,
             NewTransfer,
+            Place,
             Priority,
             Unfit,
             UserBuffers, //
@@ -37,10 +38,11 @@ use kernel::prelude::*;
 #[inline]
 pub(crate) fn prepare_single<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         UserBuffers::single(direction, sqe.addr, sqe.len)
             .map(NewBuffers::from)
             .map_err(Rejected::by(Field::ADDR))
@@ -50,10 +52,11 @@ pub(crate) fn prepare_single<'a>(
 /// A transfer of an array of buffers.
 pub(crate) fn prepare_vector<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         UserBuffers::vector(direction, sqe.addr, sqe.len)
             .map(NewBuffers::from)
             .map_err(Rejected::by(array_field(sqe)))
@@ -84,11 +87,12 @@ fn buffer_of<'a>(
 #[inline]
 pub(crate) fn prepare_fixed<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     buffers: &'a BufferTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         let buffer = buffer_of(sqe, buffers)?;
         NewBuffers::pinned(direction, buffer, sqe.addr, sqe.len).map_err(|outside| {
             let field = match outside {
@@ -103,30 +107,33 @@ pub(crate) fn prepare_fixed<'a>(
 /// A transfer of an array of parts of a registered buffer.
 pub(crate) fn prepare_fixed_vector<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     buffers: &BufferTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         let buffer = buffer_of(sqe, buffers)?;
         NewBuffers::pinned_vector(direction, buffer, sqe.addr, sqe.len)
             .map_err(Rejected::by(array_field(sqe)))
     })
 }
 
-#[inline]
+#[inline(always)]
 fn prepare<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     buffers: impl FnOnce() -> Result<NewBuffers<'a>, Rejected>,
 ) -> Result<NewTransfer<'a>, Rejected> {
     let priority = Priority::new(sqe.ioprio).map_err(Rejected::by(Field::IOPRIO))?;
     let file = files.file_of(sqe).map_err(Rejected::by(Field::FD))?;
-    NewTransfer::new(file, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| match unfit
-    {
-        Unfit::File(e) => Rejected::by(Field::FD)(e),
-        Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
-        Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),
-        Unfit::Buffers(e) => Rejected::by(Field::ADDR)(e),
+    NewTransfer::new(place, file, sqe.off, buffers()?, sqe.op_flags, priority).map_err(|unfit| {
+        match unfit {
+            Unfit::File(e) => Rejected::by(Field::FD)(e),
+            Unfit::Offset(e) => Rejected::by(Field::OFF)(e),
+            Unfit::Flags(e) => Rejected::by(Field::OP_FLAGS)(e),
+            Unfit::Buffers(e) => Rejected::by(Field::ADDR)(e),
+        }
     })
 }

@@ -17,6 +17,7 @@ use crate::{
         Message,
         MessageFlags,
         NewTransfer,
+        Place,
         UserBuffers, //
     },
     files::FileTable, //
@@ -26,10 +27,11 @@ use kernel::prelude::*;
 /// A transfer of one buffer.
 pub(crate) fn prepare_single<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         let buffers = UserBuffers::single(direction, sqe.addr, sqe.len);
         Ok((None, buffers.map_err(Rejected::by(Field::ADDR))?))
     })
@@ -38,10 +40,11 @@ pub(crate) fn prepare_single<'a>(
 /// A transfer of what a `struct msghdr` describes.
 pub(crate) fn prepare_message<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     direction: Direction,
 ) -> Result<NewTransfer<'a>, Rejected> {
-    prepare(sqe, files, || {
+    prepare(sqe, place, files, || {
         if sqe.len != 1 {
             return Err(Field::LEN.into());
         }
@@ -53,6 +56,7 @@ pub(crate) fn prepare_message<'a>(
 
 fn prepare<'a>(
     sqe: &abi::Sqe,
+    place: &'a mut Place,
     files: &'a FileTable,
     describe: impl FnOnce() -> Result<(Option<Message>, UserBuffers), Rejected>,
 ) -> Result<NewTransfer<'a>, Rejected> {
@@ -62,5 +66,5 @@ fn prepare<'a>(
     }
     let file = files.file_of(sqe).map_err(Rejected::by(Field::FD))?;
     let (message, buffers) = describe()?;
-    NewTransfer::of_socket(file, buffers, flags, message).map_err(Rejected::by(Field::FD))
+    NewTransfer::of_socket(place, file, buffers, flags, message).map_err(Rejected::by(Field::FD))
 }

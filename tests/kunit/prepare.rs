@@ -10,6 +10,7 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         abi,
+        abstractions::transfer::Place,
         buffers::BufferTable,
         files::FileTable,
         op::{
@@ -90,7 +91,9 @@ mod tests {
 
     /// What is said of an entry: the field to blame and the errno; `None` if it is accepted.
     fn verdict(sqe: &abi::Sqe) -> Option<(Field, i32)> {
-        op::prepare(sqe, &OpSet::all(), &FileTable::new(), &BufferTable::new())
+        let mut place = Place::new();
+        let (files, buffers) = (FileTable::new(), BufferTable::new());
+        op::prepare(sqe, &mut place, &OpSet::all(), &files, &buffers)
             .err()
             .map(|rejected| (rejected.field, rejected.error.to_errno()))
     }

@@ -6,12 +6,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "chain.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

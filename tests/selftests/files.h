@@ -11,6 +11,13 @@
 #define TMPFS_DIR "/tmp"
 #define NULL_BLK "/dev/nullb0"
 
+/*
+ * What a file has in the page cache beyond what is written with O_DIRECT. Without it
+ * such a write ends in a soft interrupt, where ext4 reads the size of the file: with 32
+ * bits that takes a sequence lock, and lockdep reports the kernel for it.
+ */
+#define CACHED_TAIL 4096
+
 /* Functions that return int give -errno on failure. */
 
 /* A new file without a name in dir, open for reading and writing. */

@@ -5,12 +5,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "chain.h"
 #include "clock.h"
 #include "files.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 #include "slow_disk.h"

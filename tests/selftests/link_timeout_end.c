@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "chain.h"
 #include "clock.h"
+#include "harness.h"
 #include "module.h"
 #include "process.h"
 #include "ring.h"

@@ -99,6 +99,29 @@ long pinned_by_all(void)
 	return counter("pinned_pages");
 }
 
+static long kernel_count(const char *name)
+{
+	FILE *counts = fopen("/proc/vmstat", "re");
+	char line[128], its_name[64];
+	long count = -1, value;
+
+	while (counts && count < 0 && fgets(line, sizeof(line), counts)) {
+		if (sscanf(line, "%63s %ld", its_name, &value) == 2 && !strcmp(its_name, name))
+			count = value;
+	}
+	if (counts)
+		fclose(counts);
+	return count;
+}
+
+long pins_of_kernel(void)
+{
+	/* What processors have counted for themselves so far. */
+	if (text_write("/proc/sys/vm/stat_refresh", "1"))
+		return -1;
+	return kernel_count("nr_foll_pin_acquired") - kernel_count("nr_foll_pin_released");
+}
+
 unsigned char *new_pages(unsigned int pages)
 {
 	void *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,

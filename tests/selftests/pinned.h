@@ -40,6 +40,9 @@ int run_fixed(const struct ring *ring, __u8 opcode, int fd, const void *addr, __
 long pinned_here(void);
 long pinned_by_all(void);
 
+/* How many times pages are pinned, by the kernel's own count; for the root user. */
+long pins_of_kernel(void);
+
 /* New zeroed pages that are private to the process, or NULL. */
 unsigned char *new_pages(unsigned int pages);
 

@@ -7,9 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

@@ -6,10 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

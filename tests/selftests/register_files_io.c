@@ -121,7 +121,7 @@ TEST_F(fixed, ext4_direct)
 	int file = temp_file(EXT4_DIR);
 
 	ASSERT_LE(0, file);
-	ASSERT_EQ(0, pattern_write(file, LEN, SEED));
+	ASSERT_EQ(0, pattern_write(file, LEN + CACHED_TAIL, SEED));
 	ASSERT_EQ(0, fsync(file));
 	expect_same_transfers(_metadata, &self->bench, reopen(file, O_RDWR | O_DIRECT));
 	close(file);

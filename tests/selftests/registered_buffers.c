@@ -33,6 +33,7 @@ FIXTURE_TEARDOWN(table)
 	ring_close(&self->ring);
 	EXPECT_EQ(0, pinned_here());
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 TEST_F(table, pins_what_it_holds)

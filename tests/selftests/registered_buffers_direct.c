@@ -22,7 +22,7 @@ FIXTURE(direct)
 {
 	struct ring ring;
 	unsigned char *memory;	/* buffer 0 */
-	int plain;
+	int plain;	/* with CONTENT, and CACHED_TAIL more */
 	int direct;
 };
 
@@ -39,7 +39,7 @@ FIXTURE_SETUP(direct)
 {
 	self->plain = variant->device ? open(variant->device, O_RDWR) : temp_file(variant->dir);
 	ASSERT_LE(0, self->plain);
-	ASSERT_EQ(0, pattern_write(self->plain, CONTENT, SEED));
+	ASSERT_EQ(0, pattern_write(self->plain, CONTENT + CACHED_TAIL, SEED));
 	ASSERT_EQ(0, fsync(self->plain));
 	self->direct = reopen(self->plain, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, self->direct);
@@ -55,6 +55,7 @@ FIXTURE_TEARDOWN(direct)
 	close(self->direct);
 	close(self->plain);
 	EXPECT_EQ(0, pinned_here());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* All chunks at the same time, backwards, so that the device sees no order to merge. */

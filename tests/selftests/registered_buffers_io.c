@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
+#include "chain.h"
 #include "clock.h"
 #include "files.h"
 #include "harness.h"
@@ -52,6 +53,7 @@ FIXTURE_TEARDOWN(io)
 	ring_close(&self->ring);
 	close(self->file);
 	EXPECT_EQ(0, pinned_here());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* Places and lengths at which something could go wrong: ends, pages, single bytes. */
@@ -268,6 +270,7 @@ FIXTURE_TEARDOWN(kept)
 	ring_close(&self->ring);
 	EXPECT_EQ(0, pinned_here());
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* A file whose operations only take addresses. */
@@ -320,6 +323,51 @@ TEST_F(kept, while_a_request_waits)
 		    !memcmp(self->memory + PAGE, "second..", 8));
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* What waits for another request has its buffer, too. */
+TEST_F(kept, while_its_turn_has_not_come)
+{
+	int ends[2], file = temp_file(TMPFS_DIR);
+	struct io_ring_sqe sqe;
+	char byte;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, pattern_write(file, PAGE, SEED));
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	for (unsigned int round = 0; round < 2; round++) {
+		const struct io_ring_buffer buffer = buffer_at(self->memory, 2 * PAGE);
+		const __u64 tag = THE_TAG;
+		const bool is_cancelled = round;
+
+		memset(self->memory, 0, PAGE);
+		chain_push(&self->ring, sqe_rw(IO_RING_OP_READ, ends[0], &byte, 1, 0),
+			   IO_RING_SQE_LINK);
+		sqe = sqe_buffer(IO_RING_OP_READ_FIXED, file, 0, self->memory, PAGE, 0);
+		ring_push(&self->ring, &sqe);
+		ASSERT_EQ(2, ring_enter(&self->ring, 2, 0));
+		ASSERT_EQ(0, buffers_unregister(&self->ring));
+		EXPECT_EQ(0, ring_ready(&self->ring));
+		EXPECT_EQ(2, pinned_here());
+		if (is_cancelled) {
+			sqe = (struct io_ring_sqe) {
+				.opcode = IO_RING_OP_CANCEL, .op_flags = IO_RING_CANCEL_ANY,
+			};
+			ring_push(&self->ring, &sqe);
+			ASSERT_EQ(1, ring_enter(&self->ring, 1, 4));
+		} else {
+			ASSERT_EQ(1, write(ends[1], "", 1));
+			ASSERT_EQ(0, ring_enter(&self->ring, 0, 3));
+		}
+		EXPECT_EQ(0, chain_result(&self->ring, THE_TAG));
+		EXPECT_EQ(is_cancelled ? 0 : PAGE, pattern_mismatch(self->memory, PAGE, SEED, 0));
+		EXPECT_EQ(0, pinned_here());
+		chain_drop(&self->ring);
+		ASSERT_EQ(0, buffers_register(&self->ring, &buffer, 1, &tag));
+	}
+	close(ends[0]);
+	close(ends[1]);
+	close(file);
 }
 
 /* Nothing waits for it: everything is given back when close returns. */

@@ -84,6 +84,7 @@ TEST(boundary)
 {
 	EXPECT_EQ(0, run_as_other(at_the_boundary));
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 static int part_of_a_page(void *arg)
@@ -147,6 +148,7 @@ TEST(all_is_given_back)
 {
 	EXPECT_EQ(0, run_as_other(given_back));
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* A descriptor is closed with requests under way; right after that all of the limit can be used. */
@@ -210,6 +212,7 @@ TEST(user_has_one_limit)
 {
 	EXPECT_EQ(0, run_as_other(shared));
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* With CAP_IPC_LOCK there is no limit, and nothing is charged to the user. */

@@ -49,6 +49,7 @@ FIXTURE_TEARDOWN(owned)
 	close(ends[0]);
 	close(ends[1]);
 	EXPECT_STREQ("", counters_busy() ?: "");
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 static int registers(struct ring *ring)

@@ -42,6 +42,7 @@ FIXTURE_TEARDOWN(pages)
 	close(self->file);
 	EXPECT_EQ(0, pinned_here());
 	EXPECT_EQ(0, pinned_by_all());
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 /* Whether the ring sees that content in buffer 0, which was registered at an address. */
@@ -274,6 +275,7 @@ FIXTURE(huge)
 {
 	struct ring ring;
 	unsigned char *memory;
+	bool is_huge;
 	int file;
 	char policy[64];
 };
@@ -293,6 +295,7 @@ FIXTURE_SETUP(huge)
 		ASSERT_EQ(0, madvise(self->memory, 2 * HUGE, MADV_HUGEPAGE));
 		pattern_fill(self->memory, 2 * HUGE, OLD);
 		ASSERT_EQ(2 * HUGE, in_huge_pages(self->memory));
+		self->is_huge = true;
 	}
 	pattern_fill(self->memory, 2 * HUGE, OLD);
 	self->file = temp_file(TMPFS_DIR);
@@ -309,6 +312,7 @@ FIXTURE_TEARDOWN(huge)
 	EXPECT_EQ(0, pinned_here());
 	if (strtok(self->policy, "["))
 		text_write(POLICY, strtok(NULL, "]") ?: "always");
+	EXPECT_EQ(0, pins_of_kernel());
 }
 
 TEST_F(huge, transfers_anywhere)
@@ -318,6 +322,8 @@ TEST_F(huge, transfers_anywhere)
 
 	ASSERT_EQ(0, buffer_register(&self->ring, self->memory + skip, 2 * HUGE - skip));
 	EXPECT_EQ(2 * HUGE / PAGE - 3, pinned_here());
+	if (self->is_huge)
+		EXPECT_EQ(2, counter("pinned_segments"));
 	for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
 		size_t at = starts[i] < skip ? starts[i] + skip : starts[i];
 		size_t len = 2 * HUGE - at;
@@ -362,6 +368,56 @@ TEST_F(huge, mixed_with_small_ones)
 				      2 * HUGE, 0));
 	EXPECT_EQ(2 * HUGE, pattern_mismatch(self->memory, 2 * HUGE, NEW, 0));
 	EXPECT_TRUE(ring_sees(&self->ring, self->memory, 2 * HUGE, NEW));
+}
+
+/* Neighbours that have the same place in two large pages as if they were in one. */
+TEST_F(huge, made_of_halves)
+{
+	unsigned char *middle = self->memory + HUGE / 2;
+
+	ASSERT_EQ(middle, mremap(self->memory + HUGE + HUGE / 2, HUGE / 2, HUGE / 2,
+				 MREMAP_MAYMOVE | MREMAP_FIXED, middle));
+	ASSERT_EQ(0, buffer_register(&self->ring, self->memory, HUGE));
+	if (self->is_huge)
+		EXPECT_EQ(2, counter("pinned_segments"));
+	EXPECT_EQ(HUGE, run_fixed(&self->ring, IO_RING_OP_READ_FIXED, self->file, self->memory,
+				  HUGE, 0));
+	EXPECT_EQ(HUGE, pattern_mismatch(self->memory, HUGE, NEW, 0));
+	EXPECT_TRUE(ring_sees(&self->ring, self->memory, HUGE, NEW));
+}
+
+#define POOL "/proc/sys/vm/nr_hugepages"
+
+/* Pages of hugetlbfs, if the kernel has some, or else small ones. */
+TEST(pages_of_a_pool)
+{
+	const bool is_huge = !text_write(POOL, "2") && number_read(POOL) >= 2;
+	const size_t skip = PAGE + 5, len = 2 * HUGE - 2 * skip;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (is_huge ? MAP_HUGETLB : 0);
+	int file = temp_file(TMPFS_DIR);
+	unsigned char *memory;
+	struct ring ring;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, pattern_write(file, len, NEW));
+	ASSERT_EQ(0, ring_open(&ring, 8, 0));
+	memory = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	ASSERT_NE(MAP_FAILED, memory);
+	pattern_fill(memory, 2 * HUGE, OLD);
+	ASSERT_EQ(0, buffer_register(&ring, memory + skip, len));
+	EXPECT_EQ(2 * HUGE / PAGE - 2, pinned_here());
+	if (is_huge)
+		EXPECT_EQ(2, counter("pinned_segments"));
+	EXPECT_EQ(len, run_fixed(&ring, IO_RING_OP_READ_FIXED, file, memory + skip, len, 0));
+	EXPECT_EQ(len, pattern_mismatch(memory + skip, len, NEW, 0));
+	EXPECT_EQ(skip, pattern_mismatch(memory, skip, OLD, 0));
+	ASSERT_EQ(0, munmap(memory, 2 * HUGE));
+	EXPECT_TRUE(ring_sees(&ring, memory + skip, len, NEW));
+	ring_close(&ring);
+	close(file);
+	EXPECT_EQ(0, pinned_here());
+	EXPECT_EQ(0, pins_of_kernel());
+	text_write(POOL, "0");
 }
 
 TEST_HARNESS_MAIN

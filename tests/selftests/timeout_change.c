@@ -4,10 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

@@ -2,10 +2,9 @@
 /* IO_RING_OP_TIMEOUT: what ends it early. */
 #include <errno.h>
 
-#include <kselftest_harness.h>
-
 #include "actor.h"
 #include "await.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

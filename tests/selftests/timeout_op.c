@@ -3,10 +3,9 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include <kselftest_harness.h>
-
 #include "await.h"
 #include "clock.h"
+#include "harness.h"
 #include "module.h"
 #include "ring.h"
 

@@ -21,22 +21,60 @@ use super::{
     Via, //
 };
 use crate::abstractions::helpers;
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    }, //
+};
 use kernel::prelude::*;
 
 /// Bytes that all devices can begin and end with.
 const SECTOR: u64 = 512;
 
+/// Where a transfer is put together: it is not moved about.
+pub(crate) struct Place(MaybeUninit<Transfer>);
+
+impl Place {
+    /// Nothing is there.
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// Puts a transfer there, whose file and memory are lent for `'a` at least.
+    #[inline(always)]
+    pub(super) fn put<'a>(&'a mut self, transfer: Transfer) -> NewTransfer<'a> {
+        self.0.write(transfer);
+        // INVARIANT: Just written.
+        NewTransfer(&mut self.0, PhantomData)
+    }
+}
+
 /// A transfer that has not been started, of a file that may be lent for `'a`.
-pub(crate) struct NewTransfer<'a>(Transfer, PhantomData<&'a SharedFile>);
+///
+/// # Invariants
+///
+/// It is initialised.
+pub(crate) struct NewTransfer<'a>(&'a mut MaybeUninit<Transfer>, PhantomData<&'a SharedFile>);
+
+impl Drop for NewTransfer<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Initialised by the type invariants, and not used after this.
+        unsafe { self.0.assume_init_drop() };
+    }
+}
 
 impl<'a> NewTransfer<'a> {
     /// A transfer at `offset` bytes; `u64::MAX` means the file position.
     ///
     /// Files without a position, and files that cannot be read or written at an offset, ignore it.
     /// `rwf` are `RWF_*` flags.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
+        place: &'a mut Place,
         argument: FileArgument<'a>,
         offset: u64,
         buffers: NewBuffers<'a>,
@@ -134,7 +172,7 @@ impl<'a> NewTransfer<'a> {
             Via::File
         };
 
-        let mut transfer = Transfer {
+        let mut new = place.put(Transfer {
             file,
             modes,
             via,
@@ -147,21 +185,28 @@ impl<'a> NewTransfer<'a> {
             priority,
             is_lent,
             buffers,
-        };
+        });
         if is_direct {
-            // It outlasts the call.
+            // It outlasts the call; and only devices look at the priority.
+            let transfer = new.as_mut();
             transfer.hold();
+            transfer.priority = priority.resolved();
         }
-        Ok(Self(transfer, PhantomData))
-    }
-
-    /// A transfer whose file is lent for `'a` at least.
-    pub(super) fn from_inner(transfer: Transfer) -> Self {
-        Self(transfer, PhantomData)
+        Ok(new)
     }
 
     /// The transfer, whose file may only be lent.
+    #[inline]
+    pub(in crate::abstractions) fn as_mut(&mut self) -> &mut Transfer {
+        // SAFETY: Initialised by the type invariants.
+        unsafe { self.0.assume_init_mut() }
+    }
+
+    /// As [`NewTransfer::as_mut`], somewhere else.
+    #[inline]
     pub(in crate::abstractions) fn into_inner(self) -> Transfer {
-        self.0
+        let this = ManuallyDrop::new(self);
+        // SAFETY: As above, and it is not used there any more.
+        unsafe { this.0.assume_init_read() }
     }
 }

@@ -18,7 +18,11 @@ use kernel::{
 /// An open file, looked up by descriptor once.
 ///
 /// Dropping it may close the file; in a worker thread it is closed by then.
-pub(crate) struct OpenFile(ManuallyDrop<ARef<File>>);
+pub(crate) struct OpenFile {
+    file: ManuallyDrop<ARef<File>>,
+    /// What it is like, which does not change: `IO_RING_FILE_*`.
+    modes: c_int,
+}
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
@@ -50,7 +54,12 @@ impl OpenFile {
         let file = LocalFile::fget(fd).map_err(|_| EBADF)?;
         // SAFETY: ioctl uses `fdget`, not `fdget_pos`, so this thread has no such call under way.
         let file = unsafe { LocalFile::assume_no_fdget_pos(file) };
-        Ok(Self(ManuallyDrop::new(file)))
+        // SAFETY: The file is alive.
+        let modes = unsafe { helpers::io_ring_file_modes(file.as_ptr()) };
+        Ok(Self {
+            file: ManuallyDrop::new(file),
+            modes,
+        })
     }
 
     /// Gives back the reference, in any context, unless it is the last: closing files may sleep.
@@ -88,13 +97,12 @@ impl OpenFile {
     }
 
     pub(in super::super) fn as_ptr(&self) -> *mut bindings::file {
-        self.0.as_ptr()
+        self.file.as_ptr()
     }
 
     /// What the file is like: `IO_RING_FILE_*`.
     #[inline]
     pub(super) fn modes(&self) -> c_int {
-        // SAFETY: The file is alive.
-        unsafe { helpers::io_ring_file_modes(self.as_ptr()) }
+        self.modes
     }
 }

@@ -11,6 +11,7 @@ use super::{
     Direction,
     FileArgument,
     NewTransfer,
+    Place,
     Priority,
     Transfer,
     UserBuffers,
@@ -103,6 +104,7 @@ impl<'a> NewTransfer<'a> {
     ///
     /// `ENOTSOCK`.
     pub(crate) fn of_socket(
+        place: &'a mut Place,
         argument: FileArgument<'a>,
         buffers: UserBuffers,
         flags: MessageFlags,
@@ -132,7 +134,7 @@ impl<'a> NewTransfer<'a> {
             },
             tried_only: false,
             done: 0,
-            priority: Priority::NONE,
+            priority: Priority::DEFAULT,
             buffers,
             via: Via::Socket {
                 flags: flags.0,
@@ -140,7 +142,7 @@ impl<'a> NewTransfer<'a> {
                 message,
             },
         };
-        Ok(Self::from_inner(transfer))
+        Ok(place.put(transfer))
     }
 }
 

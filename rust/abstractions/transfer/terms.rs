@@ -29,8 +29,8 @@ impl Start {
 pub(crate) struct Priority(pub(super) u16);
 
 impl Priority {
-    /// None in particular.
-    pub(super) const NONE: Self = Self(0);
+    /// That of the calling thread.
+    pub(super) const DEFAULT: Self = Self(0);
 
     /// As `ioprio_set(2)` encodes it; 0 for that of the calling thread.
     ///
@@ -39,12 +39,20 @@ impl Priority {
     /// `EINVAL` if there is no such priority, `EPERM` if the caller may not have it.
     pub(crate) fn new(ioprio: u16) -> Result<Self> {
         if ioprio == 0 {
-            // SAFETY: FFI call without requirements.
-            return Ok(Self(unsafe { helpers::io_ring_ioprio_current() }));
+            return Ok(Self::DEFAULT);
         }
         // SAFETY: FFI call without requirements.
         kernel::error::to_result(unsafe { helpers::io_ring_ioprio_check(ioprio) })?;
         Ok(Self(ioprio))
+    }
+
+    /// The number, for a request that the calling thread makes.
+    pub(super) fn resolved(self) -> Self {
+        match self.0 {
+            // SAFETY: FFI call without requirements.
+            0 => Self(unsafe { helpers::io_ring_ioprio_current() }),
+            _ => self,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod index;
 mod layout;
 mod line;
 mod policy;
+mod producers;
 mod protocol;
 mod queue;
 mod rules;

@@ -55,6 +55,10 @@ pub enum Call {
     Quiesce,
     /// `IO_RING_REGISTER` for the table of registered files.
     RegisterFiles,
+    /// `IO_RING_REGISTER` for the table of registered buffers.
+    RegisterBuffers,
+    /// `mmap(2)` of memory for a [`Buffer`](crate::Buffer).
+    MapBuffer,
 }
 
 /// A limit that a ring would have exceeded.
@@ -175,6 +179,8 @@ impl fmt::Display for Call {
             Self::Wait => "waiting in IO_RING_ENTER",
             Self::Quiesce => "quiescing the ring",
             Self::RegisterFiles => "registering files",
+            Self::RegisterBuffers => "registering buffers",
+            Self::MapBuffer => "mapping memory for a buffer",
         })
     }
 }
@@ -222,8 +228,12 @@ fn call_hint(call: Call, errno: Errno) -> Option<&'static str> {
         (Call::Enter, rustix::io::Errno::BUSY) => {
             Some("every request slot is in use: take completions first")
         }
-        (Call::Enter | Call::Quiesce | Call::RegisterFiles, rustix::io::Errno::PERM) => {
-            Some("only the process of the ring may do that, with the credentials it had at first")
+        (
+            Call::Enter | Call::Quiesce | Call::RegisterFiles | Call::RegisterBuffers,
+            rustix::io::Errno::PERM,
+        ) => Some("only the process of the ring may do that, with the credentials it had at first"),
+        (Call::RegisterBuffers, rustix::io::Errno::NOMEM) => {
+            Some("is RLIMIT_MEMLOCK large enough?")
         }
         (Call::Enter, rustix::io::Errno::OVERFLOW) => {
             Some("the submission tail or completion head in the ring memory is out of range")

@@ -63,6 +63,8 @@ pub use sqe::{IoVec, Sqe, CURRENT_POSITION};
 pub use submission::{Full, SubmissionQueue};
 
 #[cfg(feature = "std")]
+mod buffers;
+#[cfg(feature = "std")]
 mod builder;
 #[cfg(feature = "std")]
 mod capabilities;
@@ -75,8 +77,12 @@ mod files;
 #[cfg(feature = "std")]
 mod mapping;
 #[cfg(feature = "std")]
+mod resources;
+#[cfg(feature = "std")]
 mod ring;
 
+#[cfg(feature = "std")]
+pub use buffers::{Buffer, BufferChange};
 #[cfg(feature = "std")]
 pub use builder::Builder;
 #[cfg(feature = "std")]

@@ -98,6 +98,46 @@ impl Sqe {
         )
     }
 
+    /// Reads as [`read`](Sqe::read), into a part of the registered buffer `number`.
+    ///
+    /// # Safety
+    ///
+    /// See [the type](Sqe#safety-of-the-constructors).
+    pub unsafe fn read_fixed(fd: c_int, number: u16, part: *mut [u8], offset: u64) -> Self {
+        let first = part.cast::<u8>();
+        Self::transfer(abi::OP_READ_FIXED, fd, first, part.len(), offset).buffer(number)
+    }
+
+    /// Writes as [`write`](Sqe::write), a part of the registered buffer `number`.
+    ///
+    /// # Safety
+    ///
+    /// See [the type](Sqe#safety-of-the-constructors).
+    pub unsafe fn write_fixed(fd: c_int, number: u16, part: *const [u8], offset: u64) -> Self {
+        let first = part.cast::<u8>();
+        Self::transfer(abi::OP_WRITE_FIXED, fd, first, part.len(), offset).buffer(number)
+    }
+
+    /// Reads as [`readv`](Sqe::readv), into parts of the registered buffer `number`.
+    ///
+    /// # Safety
+    ///
+    /// See [the type](Sqe#safety-of-the-constructors).
+    pub unsafe fn readv_fixed(fd: c_int, number: u16, parts: *const [IoVec], offset: u64) -> Self {
+        let first = parts.cast::<IoVec>();
+        Self::transfer(abi::OP_READV_FIXED, fd, first, parts.len(), offset).buffer(number)
+    }
+
+    /// Writes as [`writev`](Sqe::writev), parts of the registered buffer `number`.
+    ///
+    /// # Safety
+    ///
+    /// See [the type](Sqe#safety-of-the-constructors).
+    pub unsafe fn writev_fixed(fd: c_int, number: u16, parts: *const [IoVec], offset: u64) -> Self {
+        let first = parts.cast::<IoVec>();
+        Self::transfer(abi::OP_WRITEV_FIXED, fd, first, parts.len(), offset).buffer(number)
+    }
+
     /// Makes the whole file durable as `fsync(2)`.
     ///
     /// # Safety
@@ -195,6 +235,11 @@ impl Sqe {
         self
     }
 
+    const fn buffer(mut self, number: u16) -> Self {
+        self.0.buf_index = number;
+        self
+    }
+
     fn transfer<T>(opcode: u8, fd: c_int, first: *const T, count: usize, off: u64) -> Self {
         Self(abi::Sqe {
             opcode,
@@ -245,6 +290,36 @@ mod tests {
         let writev = unsafe { Sqe::writev(1, &vector[..2], 0) };
         assert_eq!((readv.as_raw().opcode, readv.as_raw().len), (1, 3));
         assert_eq!((writev.as_raw().opcode, writev.as_raw().len), (2, 2));
+    }
+
+    #[test]
+    fn registered_buffers_are_named_by_number() {
+        let mut memory = [0u8; 100];
+        let part = &raw mut memory[10..30];
+        let vector = [IoVec {
+            base: part.cast(),
+            len: 20,
+        }; 2];
+        // SAFETY: The entries are not submitted.
+        let read = unsafe { Sqe::read_fixed(5, u16::MAX, part, 4096) };
+        // SAFETY: As above.
+        let write = unsafe { Sqe::write_fixed(5, u16::MAX, part, 4096) };
+        // SAFETY: As above.
+        let readv = unsafe { Sqe::readv_fixed(5, u16::MAX, &vector[..], 4096) };
+        // SAFETY: As above.
+        let writev = unsafe { Sqe::writev_fixed(5, u16::MAX, &vector[..], 4096) };
+        let first = vector.as_ptr().addr();
+        let expected = [
+            (4, part.cast::<u8>().addr(), 20),
+            (5, part.cast::<u8>().addr(), 20),
+            (58, first, 2),
+            (59, first, 2),
+        ];
+        for (sqe, (opcode, addr, len)) in [read, write, readv, writev].iter().zip(expected) {
+            let raw = sqe.as_raw();
+            assert_eq!((raw.opcode, raw.addr, raw.len), (opcode, addr as u64, len));
+            assert_eq!((raw.fd, raw.off, raw.buf_index), (5, 4096, u16::MAX));
+        }
     }
 
     #[test]
