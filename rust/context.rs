@@ -145,7 +145,7 @@ pub(crate) struct Context {
     pool: Pool<Requests>,
     /// Copies of the submitter's numbers, for those who do not hold its mutex.
     sq_head: Atomic<u32>,
-    sq_dropped: Atomic<u32>,
+    sq_dropped: Atomic<u64>,
     submitted: Atomic<u64>,
     sq_tail: SharedWord,
     mem: Arc<SharedMem>,

@@ -27,7 +27,7 @@ impl Context {
         // The two counters are not read at the same moment, so the difference may be off, but not
         // below 0.
         let in_flight = submitted
-            .saturating_sub(u64::from(dropped))
+            .saturating_sub(dropped)
             .saturating_sub(answered)
             .saturating_sub(skipped);
 
@@ -51,7 +51,7 @@ impl Context {
         seq_number::put_line(out, c"io_ring-skipped:\t", skipped);
         seq_number::put_line(out, c"io_ring-in_flight:\t", in_flight);
         seq_print!(out, "io_ring-parked:\t{}\n", parked);
-        seq_print!(out, "io_ring-overflow:\t{}\n", overflow);
+        seq_number::put_line(out, c"io_ring-overflow:\t", overflow);
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
         let away = &self.pool.shared().away;
@@ -63,6 +63,6 @@ impl Context {
         let max_workers = self.binding.max_workers();
         seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);
         seq_print!(out, "io_ring-user_workers:\t{}\n", user_workers);
-        seq_print!(out, "io_ring-dropped:\t{}\n", dropped);
+        seq_number::put_line(out, c"io_ring-dropped:\t", dropped);
     }
 }

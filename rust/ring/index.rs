@@ -89,6 +89,15 @@ impl Position {
     }
 }
 
+/// The lower half of a counter: what programs see of it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the upper half is left out"
+)]
+pub(crate) const fn lower_half(count: u64) -> u32 {
+    count as u32
+}
+
 /// How many elements are in a ring whose ends are at `head` and `tail`.
 ///
 /// One of the two is ours and true, the other is the peer's claim.

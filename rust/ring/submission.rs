@@ -34,7 +34,7 @@ pub(crate) struct SubmissionQueue {
     capacity: Capacity,
     /// Ours; the copy in shared memory is only ever written.
     head: Position,
-    dropped: u32,
+    dropped: u64,
     entries: SharedArray<[u64; abi::SQE_WORDS]>,
     array: Option<SharedArray<u32>>,
     head_word: SharedWord,
@@ -76,6 +76,12 @@ impl SubmissionQueue {
         self.tail_word.store(position.get());
     }
 
+    /// Lets the counter start at another number than 0, for the same reason.
+    #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
+    pub(crate) fn count_from(&mut self, number: u64) {
+        self.dropped = number;
+    }
+
     /// How many entries there can be.
     pub(crate) fn capacity(&self) -> u32 {
         self.capacity.get()
@@ -112,7 +118,7 @@ impl SubmissionQueue {
     fn drop_at(&mut self, at: Position) {
         self.dropped = self.dropped.wrapping_add(1);
         self.dropped_at_word.store(at.get());
-        self.dropped_word.store_release(self.dropped);
+        self.dropped_word.store_release(index::lower_half(self.dropped));
     }
 
     /// Lets the program reuse the entries taken so far.
@@ -125,8 +131,8 @@ impl SubmissionQueue {
         self.head
     }
 
-    /// How many index array elements named no entry.
-    pub(crate) fn dropped(&self) -> u32 {
+    /// How many index array elements named no entry; the program sees the lower half.
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
 }

@@ -6,6 +6,7 @@
 
 mod completion;
 mod context;
+mod counters;
 mod exported;
 mod fake_user;
 mod highmem;

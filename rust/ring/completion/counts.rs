@@ -16,8 +16,8 @@ impl<D: Completing> CompletionQueue<D> {
         self.parked_now
     }
 
-    /// How many completions had to wait for room so far.
-    pub(crate) fn overflow(&self) -> u32 {
+    /// How many completions had to wait for room so far; the program sees the lower half.
+    pub(crate) fn overflow(&self) -> u64 {
         self.overflow
     }
 
