@@ -118,7 +118,8 @@ impl SubmissionQueue {
     fn drop_at(&mut self, at: Position) {
         self.dropped = self.dropped.wrapping_add(1);
         self.dropped_at_word.store(at.get());
-        self.dropped_word.store_release(index::lower_half(self.dropped));
+        self.dropped_word
+            .store_release(index::lower_half(self.dropped));
     }
 
     /// Lets the program reuse the entries taken so far.
