@@ -232,6 +232,12 @@ impl<D: InTurn> Turns<D> {
         self.waiting.load(Acquire)
     }
 
+    /// How many wait for others, and how many limits are armed, as long as nobody goes on.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let _lines = self.lines.lock();
+        (self.waiting(), self.limits())
+    }
+
     /// Counts `n` fewer; they have got to where they go.
     fn note_gone(&self, n: usize) {
         self.waiting.fetch_sub(n, Release);

@@ -55,9 +55,9 @@ impl Context {
         let armed = self.pool.shared().away.watch.armed();
         seq_print!(out, "io_ring-armed:\t{}\n", armed);
         let away = &self.pool.shared().away;
-        let timers = away.timers.armed().saturating_add(away.turns.limits());
+        let (in_line, limits) = away.turns.counts();
+        let timers = away.timers.armed().saturating_add(limits);
         seq_print!(out, "io_ring-timers:\t{}\n", timers);
-        let in_line = self.pool.shared().away.turns.waiting();
         seq_print!(out, "io_ring-in_line:\t{}\n", in_line);
         seq_print!(out, "io_ring-workers:\t{}\n", workers);
         let max_workers = self.binding.max_workers();

@@ -213,7 +213,7 @@ TEST_F(chain, does_not_survive_quiesce)
 TEST_F(chain, does_not_survive_quiesce_behind_a_device)
 {
 	unsigned char *buffer = guarded_pages(1);
-	int disk = slow_disk_open(SECOND);
+	int disk = slow_disk_open(3 * SECOND);
 
 	ASSERT_NE(NULL, buffer);
 	ASSERT_LE(0, disk);

@@ -62,6 +62,9 @@ static void push_limited(const struct ring *ring, struct io_ring_sqe sqe,
 static void await_all(struct __test_metadata *_metadata, const struct ring *ring, __u32 count)
 {
 	EXPECT_TRUE(await_completions(ring, count, 10 * SOON));
+	for (long end = now_ms() + patience(10 * SOON);
+	     fdinfo_value(ring->fd, "timers") && now_ms() < end;)
+		sleep_ms(1);
 	EXPECT_EQ(count, ring_ready(ring));
 	EXPECT_EQ(0, fdinfo_value(ring->fd, "in_flight"));
 	EXPECT_EQ(0, fdinfo_value(ring->fd, "in_line"));

@@ -79,7 +79,7 @@ TEST_F(flags, skip_what_waits)
 TEST_F(flags, skip_what_a_device_does)
 {
 	unsigned char *buffer = guarded_pages(1);
-	int disk = slow_disk_open(SECOND);
+	int disk = slow_disk_open(3 * SECOND);
 
 	ASSERT_NE(NULL, buffer);
 	ASSERT_LE(0, disk);
