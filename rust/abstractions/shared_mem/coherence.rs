@@ -38,9 +38,9 @@ pub(super) fn reading<T, R>(mem: &SharedMem, ptr: *const T, read: impl FnOnce() 
 /// Makes an access that writes the `T` at `ptr`, which is inside `mem`.
 #[inline(always)]
 pub(super) fn writing<T>(mem: &SharedMem, ptr: *const T, write: impl FnOnce()) {
+    write();
     #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
     mem.note(Step::Write, ptr);
-    write();
     publish(mem, ptr);
 }
 
