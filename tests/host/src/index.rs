@@ -2,7 +2,7 @@
 
 //! Positions against arithmetic in 64 and 128 bits, where nothing wraps.
 
-use crate::ring::index::{filled, room, Capacity, OutOfRange, Position};
+use crate::ring::index::{filled, lower_half, room, Capacity, OutOfRange, Position};
 use proptest::prelude::*;
 
 const WRAP: i64 = 1 << 32;
@@ -73,6 +73,19 @@ fn sizes_are_rounded_up_to_the_next_capacity() {
 fn a_mask_has_all_bits_below_the_capacity() {
     for (elements, capacity) in capacities() {
         assert_eq!(u64::from(capacity.mask()), u64::from(elements) - 1);
+    }
+}
+
+#[test]
+fn programs_see_the_lower_half_of_counters() {
+    for (count, seen) in [
+        (0, 0),
+        (0xffff_ffff, u32::MAX),
+        (1 << 32, 0),
+        ((7 << 32) + 5, 5),
+        (u64::MAX, u32::MAX),
+    ] {
+        assert_eq!(lower_half(count), seen);
     }
 }
 
