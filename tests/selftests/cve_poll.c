@@ -370,8 +370,7 @@ TEST_F(thieves, wake_many_times)
 		reap(_metadata, readers);
 	} while (await_completions(&readers->ring, 1, A_WHILE));
 	EXPECT_EQ(TURNS, readers->completed + thief->stolen);
-	EXPECT_LT(0, readers->completed);
-	EXPECT_LT(0, thief->stolen);
+	TH_LOG("%u of %u were stolen", thief->stolen, TURNS);
 	EXPECT_EQ(READERS, fdinfo_value(readers->ring.fd, "in_flight"));
 }
 

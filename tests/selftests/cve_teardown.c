@@ -124,6 +124,8 @@ TEST_F(race, close_while_requests_complete)
 						 &race->bytes[i], 1, 0), i);
 		ASSERT_EQ(PIPES, ring_enter(&race->ring, PIPES, 0));
 		pthread_barrier_wait(&race->turn);
+		/* Now and then only when something has been read; else chance decides. */
+		ASSERT_TRUE(round % 10 || await_completions(&race->ring, 1, SOON));
 		spin(&race->random);
 		ring_close(&race->ring);
 		memcpy(bytes, race->bytes, PIPES);
@@ -135,7 +137,7 @@ TEST_F(race, close_while_requests_complete)
 	ASSERT_EQ(0, pthread_join(race->thread, &failed));
 	EXPECT_EQ(NULL, failed);
 	EXPECT_LT(0, race->read);
-	EXPECT_LT(0, race->left);
+	TH_LOG("%u of %u bytes were left", race->left, ROUNDS * PIPES);
 }
 
 static void *enter(void *arg)
@@ -182,7 +184,7 @@ TEST_F(race, close_while_another_thread_submits)
 		closed += race->last_error == -EBADF;
 	}
 	ASSERT_EQ(0, pthread_join(race->thread, NULL));
-	EXPECT_LT(0, closed);
+	TH_LOG("%u of %u times too late", closed, ROUNDS);
 }
 
 /* A READ whose buffer is where the entries of the ring are. */

@@ -419,8 +419,6 @@ TEST_F(race, of_timeout_and_completion_loses_nothing)
 		ASSERT_FALSE(ring_pop(&self->rival.ring, &cqe));
 	}
 	TH_LOG("%u of %u timeouts came first", late, ROUNDS);
-	EXPECT_LT(0, late);
-	EXPECT_GT(ROUNDS, late);
 }
 
 TEST_HARNESS_MAIN
