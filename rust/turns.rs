@@ -193,6 +193,8 @@ pub(crate) struct Taken<D: InTurn> {
     pub(crate) slots: Chain<D>,
     /// How many of them were looked for; the others are the rests of their chains.
     pub(crate) matched: usize,
+    /// LINK_TIMEOUTs that limit nothing any more: what they limited has ended meanwhile.
+    pub(crate) lifted: Chain<D>,
 }
 
 /// Those that wait for others.
@@ -292,6 +294,7 @@ impl<D: InTurn> Turns<D> {
         let mut taken = Taken {
             slots: Chain::new(),
             matched: 0,
+            lifted: Chain::new(),
         };
         let mut number = 1;
         while (all || taken.matched == 0) && self.waiting() != 0 {
@@ -302,7 +305,7 @@ impl<D: InTurn> Turns<D> {
                     let mut lines = self.lines.lock();
                     let after = lines.look_is_over(found, line);
                     if let Some(limit) = after.limit {
-                        taken.slots.push_back(limit);
+                        taken.lifted.push_back(limit);
                     }
                     if let Some(next) = after.next {
                         go_on(next);

@@ -354,7 +354,7 @@ impl Workers {
         let matches = |slot: &IoSlot<Request>| what.matches(&request::tag(slot));
         // First: from here they go to those that are ready.
         let turns = &self.away.turns;
-        let in_line = turns.take_matching(what.all, &matches, request::go_on);
+        let mut in_line = turns.take_matching(what.all, &matches, request::go_on);
         let mut watched = Chain::new();
         if what.all || in_line.matched == 0 {
             watched = self.away.watch.take_matching(what.all, &matches);
@@ -382,6 +382,9 @@ impl Workers {
         cancelled = cancelled.wrapping_add(cancel_all(watched, reason, Path::Polled));
         cancelled = cancelled.wrapping_add(cancel_all(queued, reason, Path::Worker));
         cancel_all(in_line.slots, reason, Path::Worker);
+        while let Some(slot) = in_line.lifted.pop() {
+            request::complete_limit(slot);
+        }
         (cancelled, interrupted)
     }
 
