@@ -8,13 +8,15 @@ use super::helpers;
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
-/// A record about something that the calling process does, being written.
+/// A record about something that the calling process does, being written. It is handed in when it is
+/// dropped.
 ///
 /// # Invariants
 ///
 /// The pointer is what `io_ring_audit_begin` has answered, and has not been handed in.
 pub(crate) struct Record {
     buffer: NonNull<c_void>,
+    is_allowed: bool,
 }
 
 impl Record {
@@ -33,7 +35,10 @@ impl Record {
         // SAFETY: Process context, where sleeping is allowed if `may_wait` says so.
         let buffer = NonNull::new(unsafe { helpers::io_ring_audit_begin(may_wait) })?;
         // INVARIANT: As just answered.
-        let mut this = Self { buffer };
+        let mut this = Self {
+            buffer,
+            is_allowed: false,
+        };
         this.raw(b"op=");
         this.raw(what.as_bytes());
         Some(this)
@@ -79,10 +84,18 @@ impl Record {
         self
     }
 
-    /// Adds who did it, and whether that was allowed, and hands the record in.
-    pub(crate) fn end(self, is_allowed: bool) {
-        let buffer = core::mem::ManuallyDrop::new(self).buffer;
-        // SAFETY: By the type invariants; nobody hands it in once more.
-        unsafe { helpers::io_ring_audit_end(buffer.as_ptr(), is_allowed) }
+    /// Hands it in, as one about something that was allowed.
+    pub(crate) fn allowed(mut self) {
+        self.is_allowed = true;
+    }
+
+    /// Hands it in, as one about something that was not.
+    pub(crate) fn refused(self) {}
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; nobody has it any more.
+        unsafe { helpers::io_ring_audit_end(self.buffer.as_ptr(), self.is_allowed) }
     }
 }

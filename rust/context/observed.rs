@@ -53,7 +53,7 @@ impl Context {
         }
         // Others wait for the mutex.
         if let Some(record) = Record::begin_at_once("io_ring_bind") {
-            record.number("ring", self.number()).end(true);
+            record.number("ring", self.number()).allowed();
         }
     }
 }

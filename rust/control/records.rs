@@ -20,14 +20,14 @@ fn begin(node: &CStr) -> Option<Record> {
 pub(super) fn made(node: &CStr, context: &Context) {
     if let Some(record) = begin(node) {
         let record = record.number("ring", context.number());
-        record.list("operations", context.ops().names()).end(true);
+        record.list("operations", context.ops().names()).allowed();
     }
 }
 
 /// The caller may not set up rings.
 pub(super) fn refused(node: &CStr) {
     if let Some(record) = begin(node) {
-        record.word("cause", b"disabled").end(false);
+        record.word("cause", b"disabled").refused();
     }
 }
 
@@ -35,6 +35,6 @@ pub(super) fn refused(node: &CStr) {
 #[cold]
 pub(super) fn refused_operation(node: &CStr, opcode: u8) {
     if let Some(record) = begin(node) {
-        record.word("operation", names::name(opcode)).end(false);
+        record.word("operation", names::name(opcode)).refused();
     }
 }

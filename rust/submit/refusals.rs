@@ -74,7 +74,7 @@ impl Refusals {
             // It exists, or it would have been rejected for that.
             let _ = self.recorded.add(entry.opcode);
             let record = record.number("ring", entry.ring);
-            record.word("operation", entry.name).end(false);
+            record.word("operation", entry.name).refused();
         }
     }
 }
