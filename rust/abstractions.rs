@@ -9,6 +9,7 @@
 pub(crate) mod alarm;
 pub(crate) mod anon_fd;
 pub(crate) mod async_io;
+pub(crate) mod audit;
 pub(crate) mod char_dev;
 pub(crate) mod deferred;
 pub(crate) mod eventfd;
@@ -30,6 +31,7 @@ pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
 pub(crate) mod timer;
+pub(crate) mod trace;
 pub(crate) mod transfer;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
 pub(crate) mod user_mapping;

@@ -21,8 +21,10 @@
 //! A later one may be taken while an earlier one is held, never the other way round.
 
 mod fdinfo;
+mod observed;
 pub(crate) mod registered;
 
+use self::observed::Observed;
 use crate::{
     abi,
     abstractions::{
@@ -152,6 +154,7 @@ pub(crate) struct Context {
     #[pin]
     teardown: Work<Self>,
     counted: Counted,
+    _observed: Observed,
     /// Given back last: until then the module's code is in use.
     _module: ModuleRef,
 }
@@ -192,6 +195,7 @@ impl Context {
             ),
         )?;
         let counted = Counted::new(driver.clone(), mem.len(), pool.len());
+        let observed = Observed::new(mem.number(), sizes, flags);
         let submitting = Submitting {
             submitter,
             bound: None,
@@ -213,6 +217,7 @@ impl Context {
                 mem,
                 teardown <- new_work!("io_ring_teardown"),
                 counted,
+                _observed: observed,
                 _module: ModuleRef::get(),
             }? Error),
             GFP_KERNEL_ACCOUNT,
@@ -251,8 +256,10 @@ impl Context {
     #[cold]
     fn claim(&self, submitter: &mut Submitter, was_bound: bool) -> Result<Bound> {
         let next = self.binding.claim(self.pool.shared())?;
+        self.tell_of_bound(was_bound);
         if was_bound {
             drop(self.take_registered(submitter));
+            submitter.refusals.forget();
         }
         Ok(next)
     }

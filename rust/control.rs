@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod records;
+
 use crate::{
     abi,
     abstractions::{
@@ -50,13 +52,16 @@ impl Control {
     }
 
     /// SETUP. On failure the program's structure says why, as far as it can be written.
-    fn setup(&self, argument: usize) -> Result<isize> {
+    fn setup(&self, node: &CStr, argument: usize) -> Result<isize> {
         let user = UserStruct::<abi::Setup>::new(argument);
         let mut setup = user.read_sized()?;
-        match self.make_ring(&setup) {
-            Ok((made, fd)) => {
+        match self.make_ring(node, &setup) {
+            Ok((made, context, fd)) => {
                 user.write(&made)?;
                 let number = fd.number();
+                records::made(node, &context);
+                // Or else the program could close the ring, and it would still be there.
+                drop(context);
                 fd.install();
                 Ok(isize::try_from(number)?)
             }
@@ -69,8 +74,13 @@ impl Control {
     }
 
     /// Makes a ring and a descriptor for it, which the program does not have yet.
-    fn make_ring(&self, setup: &abi::Setup) -> Result<(abi::Setup, NewFd<Context>), Failure> {
+    fn make_ring(
+        &self,
+        node: &CStr,
+        setup: &abi::Setup,
+    ) -> Result<(abi::Setup, Arc<Context>, NewFd<Context>), Failure> {
         if !params::caller_may_setup() {
+            records::refused(node);
             return Err(Failure::limit(EPERM, abi::LIMIT_DISABLED, 0));
         }
         if shared_mem::dcache_aliases() {
@@ -92,14 +102,14 @@ impl Control {
             u32::try_from(PAGE_SIZE).map_err(Error::from)?,
         )
         .ok_or(EINVAL)?;
-        let ops = self.setup_ops(setup)?;
+        let ops = self.setup_ops(node, setup)?;
         let files = setup_files(setup)?;
-        let fd = Context::new(&self.driver, layout, &sizes, setup.flags, ops)
+        let (context, fd) = Context::new(&self.driver, layout, &sizes, setup.flags, ops)
             .and_then(|context| {
                 context.fill_files(files)?;
-                Ok(context)
+                let fd = NewFd::new(c"[io_ring]", context.clone())?;
+                Ok((context, fd))
             })
-            .and_then(|context| NewFd::new(c"[io_ring]", context))
             .map_err(|error| match error {
                 ENOMEM => Failure::limit(ENOMEM, abi::LIMIT_MEMORY, layout.region_size),
                 error => error.into(),
@@ -118,13 +128,13 @@ impl Control {
             cq_off: layout.cq_off,
             ..*setup
         };
-        Ok((made, fd))
+        Ok((made, context, fd))
     }
 }
 
 impl Control {
     /// What a ring may do: what SETUP lists, or else all that the node allows.
-    fn setup_ops(&self, setup: &abi::Setup) -> Result<OpSet, Failure> {
+    fn setup_ops(&self, node: &CStr, setup: &abi::Setup) -> Result<OpSet, Failure> {
         let nr_field = offset_of!(abi::Setup, nr_ops);
         match (setup.ops, setup.nr_ops) {
             (0, 0) => return Ok(self.ops),
@@ -145,6 +155,7 @@ impl Control {
             let opcode = opcode.map_err(|error| blame(index, error))?;
             ops.add(opcode).map_err(|_| blame(index, EINVAL))?;
             if !self.ops.contains(opcode) {
+                records::refused_operation(node, opcode);
                 return Err(blame(index, EACCES));
             }
         }
@@ -153,10 +164,10 @@ impl Control {
 }
 
 impl IoctlDevice for Control {
-    fn ioctl(&self, command: u32, argument: usize) -> Result<isize> {
+    fn ioctl(&self, node: &CStr, command: u32, argument: usize) -> Result<isize> {
         match command {
             abi::QUERY => query::answer(argument, &self.ops),
-            abi::SETUP => self.setup(argument),
+            abi::SETUP => self.setup(node, argument),
             _ => Err(ENOTTY),
         }
     }

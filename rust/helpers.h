@@ -19,6 +19,10 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 
+#ifdef __BINDGEN__
+#include "trace_io_ring.h"
+#endif
+
 /* Module parameters. */
 unsigned int io_ring_param_mode(void);
 const char *io_ring_param_ops(void);
@@ -26,6 +30,12 @@ const char *io_ring_param_nodes(void);
 unsigned int io_ring_param_max_workers(void);
 unsigned int io_ring_param_max_user_workers(void);
 bool io_ring_may_setup(bool asking);
+
+/* The audit log. */
+void *io_ring_audit_begin(bool may_wait);
+void io_ring_audit_text(void *record, const u8 *text, size_t len);
+void io_ring_audit_number(void *record, u64 number);
+void io_ring_audit_end(void *record, bool allowed);
 
 /* Files. */
 struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv);

@@ -31,7 +31,8 @@ pub(crate) use in_turn::{
     complete_limit,
     end_limit,
     give_up,
-    go_on, //
+    go_on,
+    is_silent, //
 };
 
 use crate::{
@@ -44,12 +45,14 @@ use crate::{
         pool::{
             Domain,
             Inside,
+            Pool,
             Slot, //
         },
         timer::{
             TimerDomain,
             Timers, //
         },
+        trace,
         transfer::OpenFile,
         wait_queue::News,
         watch::{
@@ -61,6 +64,7 @@ use crate::{
     closer::Closer,
     op::{
         cancel::Tag,
+        names,
         timeout::Timeout,
         Blocking,
         Rejected, //
@@ -372,7 +376,7 @@ impl TimerDomain for Requests {
     }
 
     fn rang(slot: Slot<Self>) {
-        cancel(slot, ETIME, Path::Polled);
+        end(slot, ETIME, Path::Polled);
     }
 }
 
@@ -414,6 +418,27 @@ pub(crate) fn tag(slot: &IoSlot<Request>) -> Tag {
     }
 }
 
+/// What listeners are told of a request.
+pub(crate) fn traced(slot: &Slot<Requests>) -> trace::Request {
+    trace::Request {
+        ring: slot.shared().completion.ring(),
+        user_data: slot.request.cqe.user_data,
+        opcode: slot.request.opcode,
+        name: names::name(slot.request.opcode),
+    }
+}
+
+/// What listeners are told of an entry.
+#[cold]
+pub(crate) fn traced_entry(pool: &Pool<Requests>, sqe: &abi::Sqe) -> trace::Request {
+    trace::Request {
+        ring: pool.shared().completion.ring(),
+        user_data: sqe.user_data,
+        opcode: sqe.opcode,
+        name: names::name(sqe.opcode),
+    }
+}
+
 /// Completes a request with `result`. Any context.
 pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
     if !slot.request.turn.is_plain() {
@@ -433,7 +458,14 @@ pub(crate) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
 }
 
 /// Completes a request that is not done any more, with what it has done so far, or `reason`.
-pub(crate) fn cancel(mut slot: Slot<Requests>, reason: Error, path: Path) {
+pub(crate) fn cancel(slot: Slot<Requests>, reason: Error, path: Path) {
+    if !slot.request.turn.is_doomed() {
+        trace::cancel(|| traced(&slot));
+    }
+    end(slot, reason, path);
+}
+
+fn end(mut slot: Slot<Requests>, reason: Error, path: Path) {
     slot.request.blocking = None;
     let done = slot.abandon();
     let result = if done == 0 {

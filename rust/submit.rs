@@ -13,8 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod refusals;
 
-use self::chain::NewChain;
+use self::{
+    chain::NewChain,
+    refusals::Refusals, //
+};
 use crate::{
     abi,
     abstractions::{
@@ -24,6 +28,7 @@ use crate::{
             Slot,
             Spare, //
         },
+        trace,
         transfer::Place, //
     },
     buffers::BufferTable,
@@ -97,6 +102,8 @@ pub(crate) struct Submitter {
     queue: SubmissionQueue,
     on_reject: OnReject,
     ops: OpSet,
+    /// Operations whose refusal has been recorded.
+    pub(crate) refusals: Refusals,
     /// Slots fetched from the pool for this round that are not used.
     spare: Spare<Requests>,
     finished: Finished,
@@ -142,6 +149,7 @@ impl Submitter {
             queue,
             on_reject,
             ops,
+            refusals: Refusals::new(),
             spare: Spare::new(),
             finished: Finished {
                 cqes: [abi::Cqe::default(); ROUND as usize],
@@ -256,6 +264,7 @@ impl Submitter {
         workers: &Workers,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
+        trace::submit(move || (request::traced_entry(pool, sqe), sqe.flags, sqe.fd));
         if rules::is_bare_nop(sqe) && self.ops.contains(abi::OP_NOP) && self.always == 0 {
             self.finished
                 .push(request::done(sqe.user_data, 0, Path::Inline));
@@ -272,9 +281,10 @@ impl Submitter {
             let kept = prepared.map(|op| op.keep(&mut slot));
             return self.take_in_turn(pool, workers, slot, sqe.flags, kept);
         }
-        let op = prepared.inspect_err(|rejected| {
+        let op = prepared.inspect_err(|&rejected| {
+            (self.refusals).tell_of_entry(pool, sqe, rejected, &self.ops);
             self.finished
-                .push(request::rejected(sqe.user_data, rejected));
+                .push(request::rejected(sqe.user_data, &rejected));
         })?;
         if let Some(mut slot) = self.spare.take() {
             slot.request
@@ -354,6 +364,8 @@ impl Submitter {
                 }
                 Issued::Misplaced(slot) => {
                     let rejected = op::misplaced();
+                    self.refusals
+                        .tell(request::traced(&slot), rejected, &self.ops);
                     self.finished
                         .push(request::rejected(slot.request.cqe.user_data, &rejected));
                     self.spare.put(slot);

@@ -89,7 +89,8 @@ use self::terms::Terms;
 use crate::{
     abstractions::{
         alarm::Alarm,
-        pool::Pool, //
+        pool::Pool,
+        trace, //
     },
     request::Requests,
     ring::completion, //
@@ -124,10 +125,14 @@ pub(crate) fn for_completions(
         min_wait: None,
         no_stall: false,
     };
-    match terms {
+    let ring = pool.shared().completion.ring();
+    trace::wait(|| (ring, wanted));
+    let waited = match terms {
         None => wait.run(),
         Some(terms) => wait.run_on(terms),
-    }
+    };
+    trace::wait_end(|| (ring, waited.err().map_or(0, |error| error.to_errno())));
+    waited
 }
 
 /// One wait.

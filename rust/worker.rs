@@ -54,6 +54,7 @@ use crate::{
             Chain,
             Slot, //
         },
+        trace,
         wait_queue::{
             News,
             WaitQueue, //
@@ -197,6 +198,7 @@ impl Workers {
             drop(crew);
             return request::cancel(slot, ECANCELED, Path::Worker);
         }
+        trace::queue(|| request::traced(&slot));
         crew.backlog.push(slot);
         self.note(&crew);
     }
@@ -221,6 +223,7 @@ impl Workers {
     /// Arms a request, or cancels it if all is over.
     fn arm(&self, waiting: Waiting<Requests>) {
         let watch = &self.away.watch;
+        trace::arm(|| waiting.with_slot(request::traced));
         if let Err(slot) = waiting.commit().or_else(|slot| watch.add_ready(slot)) {
             request::cancel(slot, ECANCELED, Path::Polled);
         }

@@ -19,8 +19,9 @@ use kernel::{
 
 /// A device whose descriptors only answer ioctls.
 pub(crate) trait IoctlDevice: Send + Sync + 'static {
-    /// `ioctl(2)`; `argument` is what the program passed. Process context; may sleep.
-    fn ioctl(&self, command: u32, argument: usize) -> Result<isize>;
+    /// `ioctl(2)` of the node called `node`; `argument` is what the program passed. Process context; may
+    /// sleep.
+    fn ioctl(&self, node: &CStr, command: u32, argument: usize) -> Result<isize>;
 }
 
 /// A registered device node.
@@ -103,7 +104,8 @@ unsafe extern "C" fn ioctl<T: IoctlDevice>(
     // the file holds a reference.
     let registration: &Registration<T> =
         unsafe { &*kernel::container_of!(Opaque::cast_from(raw), Registration<T>, raw) };
-    match registration.device.ioctl(command, argument) {
+    let Registration { device, name, .. } = registration;
+    match device.ioctl(name, command, argument) {
         Ok(ret) => ret,
         Err(e) => e.to_errno() as c_long,
     }

@@ -37,12 +37,16 @@ use kernel::{
             atomic_load,
             atomic_store,
             Acquire,
+            Atomic,
             Relaxed,
             Release, //
         },
         Arc, //
     },
 };
+
+/// How many there have been.
+static LAST_NUMBER: Atomic<u64> = Atomic::new(0);
 
 /// Zeroed pages, mapped into the kernel.
 ///
@@ -53,6 +57,7 @@ use kernel::{
 pub(crate) struct SharedMem {
     base: NonNull<u8>,
     bytes: usize,
+    number: u64,
     _pages: Pages,
     #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
     pub(crate) journal: journal::Journal,
@@ -90,6 +95,7 @@ impl SharedMem {
             Self {
                 base,
                 bytes: count.checked_mul(PAGE_SIZE).ok_or(ENOMEM)?,
+                number: LAST_NUMBER.fetch_add(1, Relaxed).wrapping_add(1),
                 _pages: Pages::Owned(pages),
                 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]
                 journal: journal::Journal::new(),
@@ -101,6 +107,11 @@ impl SharedMem {
     /// How many bytes there are.
     pub(crate) fn len(&self) -> usize {
         self.bytes
+    }
+
+    /// A number that no other has, nor had.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Address of `len` elements of `T` at `offset` bytes, if they are inside and aligned.

@@ -37,6 +37,7 @@ impl Context {
             .map_or((0, 0), |workers| (workers.live(), workers.user().workers()));
 
         let owner = self.binding.pid(self.pool.shared());
+        seq_number::put_line(out, c"io_ring-ring:\t", self.number());
         seq_print!(out, "io_ring-owner:\t{}\n", owner);
         seq_print!(out, "io_ring-sq_entries:\t{}\n", self.layout.entries.get());
         seq_print!(

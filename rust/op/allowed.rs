@@ -93,6 +93,13 @@ impl OpSet {
         (self.0.get(usize::from(opcode / 64))).is_some_and(|word| word & (1 << (opcode % 64)) != 0)
     }
 
+    /// The names of all.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static [u8]> + '_ {
+        (0..=u8::MAX)
+            .filter(|&opcode| self.contains(opcode))
+            .map(names::name)
+    }
+
     /// What QUERY says of `opcode` where these operations are allowed.
     pub(crate) fn info(&self, opcode: u8) -> abi::OpInfo {
         if self.contains(opcode) {

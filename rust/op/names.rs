@@ -42,3 +42,11 @@ pub(crate) fn opcode(name: &[u8]) -> Option<u8> {
         .iter()
         .find_map(|&(known, opcode)| (known == name).then_some(opcode))
 }
+
+/// The name of `opcode`; `?` if it is no operation.
+pub(crate) fn name(opcode: u8) -> &'static [u8] {
+    NAMES
+        .iter()
+        .find_map(|&(name, known)| (known == opcode).then_some(name))
+        .unwrap_or(b"?")
+}

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    traced,
     Path,
     Request,
     Requests,
@@ -21,6 +22,7 @@ use crate::{
             Bell,
             BellDomain, //
         },
+        trace,
     },
     closer::Closer,
     ring::completion,
@@ -88,7 +90,7 @@ pub(super) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
     let is_timeout = slot.request.opcode == abi::OP_TIMEOUT;
     slot.finish(|shared, inside, slot| {
         shared.away.note_returned(returned);
-        if turn.skips(is_success) {
+        if is_silent(&slot, is_success) {
             completion::skip(inside, 1);
             inside.put(slot);
         } else {
@@ -115,6 +117,7 @@ pub(super) fn complete(mut slot: Slot<Requests>, result: isize, path: Path) {
 /// Lets go of all that a request has that will not start, and notes that as its end. Process context;
 /// may close files.
 pub(crate) fn give_up(slot: &mut Slot<Requests>, path: Path) {
+    trace::cancel(|| traced(slot));
     slot.request.blocking = None;
     slot.abandon();
     slot.request.finished(ECANCELED.to_errno() as isize, path);
@@ -125,7 +128,16 @@ pub(crate) fn give_up(slot: &mut Slot<Requests>, path: Path) {
 fn lift(slot: &mut Slot<Requests>, path: Path) -> bool {
     give_up(slot, path);
     // That it is not needed is what it is for.
-    !slot.request.turn.skips(true)
+    !is_silent(slot, true)
+}
+
+/// Whether a request that has ended wants no completion.
+pub(crate) fn is_silent(slot: &Slot<Requests>, is_success: bool) -> bool {
+    let skips = slot.request.turn.skips(is_success);
+    if skips {
+        trace::skip(|| completion::traced(slot.shared().completion.ring(), &slot.request.cqe));
+    }
+    skips
 }
 
 fn post_limit(inside: &mut Inside<Requests>, mut slot: Slot<Requests>) {

@@ -9,10 +9,16 @@
 #![forbid(unsafe_code)]
 
 mod counts;
+mod discard;
 mod more;
 mod observers;
+mod traced;
 
 pub(crate) use counts::skip;
+pub(crate) use discard::{
+    discard_parked,
+    recall_one, //
+};
 pub(crate) use more::post_more;
 pub(crate) use observers::{
     count,
@@ -23,6 +29,7 @@ pub(crate) use observers::{
     OnIdle,
     OnOut, //
 };
+pub(crate) use traced::traced;
 
 use observers::Observers;
 
@@ -42,6 +49,7 @@ use crate::{
             SharedMem,
             SharedWord, //
         },
+        trace,
         wait_queue::{
             News,
             WaitQueue, //
@@ -110,6 +118,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     left_out: u64,
     observers: Observers,
     pub(crate) notices: Notices,
+    ring: u64,
     cqes: SharedArray<[u64; 2]>,
     head_word: SharedWord,
     tail_word: SharedWord,
@@ -137,6 +146,7 @@ impl<D: Completing> CompletionQueue<D> {
             left_out: 0,
             observers: Observers::NONE,
             notices: Notices::new(),
+            ring: mem.number(),
             cqes: mem.array(off.cqes, capacity.get())?,
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
@@ -173,6 +183,8 @@ impl<D: Completing> CompletionQueue<D> {
     /// Writes a completion into the free element at the tail.
     #[inline]
     fn push(&mut self, cqe: abi::Cqe) {
+        let ring = &self.ring;
+        trace::complete(move || traced(*ring, &cqe));
         self.cqes
             .write(self.tail.element(self.capacity), zerocopy::transmute!(cqe));
         self.tail = self.tail.advanced(1);
@@ -183,6 +195,7 @@ impl<D: Completing> CompletionQueue<D> {
 
     #[cold]
     fn park(&mut self, slot: Slot<D>) {
+        trace::park(|| traced(self.ring, &D::cqe(&slot)));
         if self.parked.is_empty() {
             self.flags_word.store_release(abi::SQ_CQ_OVERFLOW);
         }
@@ -218,6 +231,7 @@ pub(crate) struct Shared {
     tail: Atomic<u32>,
     parked: Atomic<u32>,
     requests: usize,
+    ring: u64,
     idle: Atomic<usize>,
     head_word: SharedWord,
     /// Odd while the process of the ring is gone; one more whenever one goes or comes after that.
@@ -237,6 +251,7 @@ impl Shared {
             tail: Atomic::new(0),
             parked: Atomic::new(0),
             requests,
+            ring: mem.number(),
             idle: Atomic::new(0),
             head_word: mem.word(layout.cq_off.head)?,
             owner_epoch: Atomic::new(0),
@@ -417,7 +432,7 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
 
 /// Adds the completions of requests that have finished without a slot of their own; those that have to
 /// be parked take one of `spare`, where there are at least as many. [`publish`] makes them known.
-#[inline]
+#[inline(always)]
 pub(crate) fn post_all<D: Completing>(
     inside: &mut Inside<D>,
     cqes: &[abi::Cqe],
@@ -475,23 +490,4 @@ fn make_known<D: Completing>(shared: &Shared, inside: &mut Inside<D>, is_at_once
     if inside.state.observers.are_there {
         observers::tell(shared, inside);
     }
-}
-
-/// Forgets parked completions: nobody can read them any more.
-pub(crate) fn discard_parked<D: Completing>(pool: &Pool<D>) {
-    let mut more = true;
-    while more {
-        let mut inside = pool.lock();
-        for _ in 0..MOVE_AT_ONCE {
-            more = more && recall_one(&mut inside);
-        }
-        // Also if there was none: what is idle is only known from here on.
-        publish(D::completion(pool.shared()), &mut inside);
-    }
-}
-
-/// Brings one parked request home, if there is one; its completion is lost.
-pub(crate) fn recall_one<D: Completing>(inside: &mut Inside<D>) -> bool {
-    let slot = inside.state.unpark();
-    slot.map(|slot| inside.put(slot)).is_some()
 }

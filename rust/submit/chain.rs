@@ -11,10 +11,13 @@
 use super::Submitter;
 use crate::{
     abi,
-    abstractions::pool::{
-        Chain,
-        Pool,
-        Slot, //
+    abstractions::{
+        pool::{
+            Chain,
+            Pool,
+            Slot, //
+        },
+        trace,
     },
     op::{
         self,
@@ -127,6 +130,8 @@ impl Submitter {
                 slot.request.succeeds_from(least);
             }
             Err(rejected) => {
+                let entry = request::traced(&slot);
+                self.refusals.tell(entry, rejected, &self.ops);
                 slot.request.reject(&rejected);
                 self.chain.rejected.get_or_insert(rejected);
             }
@@ -166,6 +171,7 @@ impl Submitter {
             self.run(pool, workers, first);
             return Ok(());
         }
+        trace::link(|| traced(pool, first.request.cqe.user_data, chain.count));
         let followers = chain.count.wrapping_sub(1);
         match (workers.turns()).line_up(&mut first, chain.members, followers) {
             Ok(()) => self.run(pool, workers, first),
@@ -190,6 +196,7 @@ impl Submitter {
         mut chain: NewChain,
     ) -> Option<NewChain> {
         let first = chain.members.pop()?;
+        let user_data = first.request.cqe.user_data;
         let is_about_others = first
             .request
             .blocking
@@ -211,6 +218,7 @@ impl Submitter {
         match (workers.turns()).enter_gate(members, chain.count, waits_for_all, (out, in_hand)) {
             Ok(()) => {
                 completion::watch_out(&mut inside, shared.away.clone());
+                trace::drain(|| traced(pool, user_data, chain.count));
                 self.always |= AT_GATE;
                 self.has_held = true;
                 None
@@ -328,7 +336,7 @@ impl Submitter {
         } else {
             slot.request.finished(result, path)
         };
-        if turn.skips(is_success) {
+        if request::is_silent(&slot, is_success) {
             self.skipped = self.skipped.wrapping_add(1);
             self.spare.put(slot);
         } else {
@@ -344,5 +352,15 @@ impl Submitter {
             None => (),
         }
         after.next
+    }
+}
+
+/// What listeners are told of a chain whose first member has this `user_data`.
+fn traced(pool: &Pool<Requests>, user_data: u64, members: usize) -> trace::Chain {
+    trace::Chain {
+        ring: pool.shared().completion.ring(),
+        user_data,
+        // There are not more than slots.
+        members: u32::try_from(members).unwrap_or(u32::MAX),
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     abstractions::{
         async_io::IoSlot,
         pool::Slot,
+        trace,
         wait_queue::News,
         watch::{
             self,
@@ -209,6 +210,7 @@ impl Workers {
             (slot, ECANCELED)
         } else {
             slot.request.blocking = Some(Blocking::Timeout(timeout));
+            trace::arm(|| request::traced(&slot));
             match self.away.timers.arm(slot, clock, when, counts) {
                 Ok(()) => return None,
                 Err(slot) => (slot, ENOMEM),

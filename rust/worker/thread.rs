@@ -13,6 +13,7 @@ use crate::{
     abstractions::{
         deferred::DeferredQueue,
         pool::Slot,
+        trace,
         wait_queue::News,
         watch::{
             self,
@@ -179,6 +180,7 @@ impl Workers {
         may_block: bool,
     ) {
         slot.request.blocking = Some(blocking);
+        trace::queue(|| request::traced(&slot));
         let mut crew = self.crew.lock();
         let cancelled = crew.put_back(me.number, slot);
         self.note(&crew);
@@ -232,6 +234,7 @@ impl Work for Workers {
         self.away.turns.pass_gate(request::go_on);
         match self.take(me) {
             Some((slot, may_block)) => {
+                trace::work(|| request::traced(&slot));
                 let limited = slot.request.limited();
                 self.carry_on(me, slot, may_block);
                 if let Some((line, number)) = limited {

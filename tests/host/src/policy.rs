@@ -51,6 +51,27 @@ fn every_operation_has_a_name_of_its_own() {
 }
 
 #[test]
+fn every_name_is_found_by_its_opcode() {
+    for opcode in 0..=u8::MAX {
+        let name = names::name(opcode);
+        if existing().contains(&opcode) {
+            assert_eq!(names::opcode(name), Some(opcode));
+        } else {
+            assert_eq!(name, b"?");
+        }
+    }
+}
+
+#[test]
+fn names_of_a_set_are_those_of_its_members() {
+    assert_eq!(OpSet::NONE.names().count(), 0);
+    let listed: Vec<_> = OpSet::all().names().collect();
+    assert_eq!(OpSet::parse(&listed.join(&b',')), Ok(OpSet::all()));
+    let names: Vec<_> = set_of(&[128, 0, 22]).names().collect();
+    assert_eq!(names, [&b"nop"[..], b"read", b"getdents"]);
+}
+
+#[test]
 fn sets_hold_what_was_added() {
     assert_eq!(members(&OpSet::NONE), []);
     assert_eq!(members(&OpSet::all()), existing());
