@@ -5,20 +5,25 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 OUT	?= $(CURDIR)/build/modules
 ARCH	?= x86_64
-MANDIR	?= /usr/local/share/man
+PREFIX	?= /usr/local
+MANDIR	?= $(PREFIX)/share/man
+INCLUDEDIR ?= $(PREFIX)/include
 
-.PHONY: modules install install-man load unload demo shell test bench kunit soak check doc clean help
+.PHONY: modules install install-man install-header load unload demo shell test bench kunit soak check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
 
-install: install-man
-	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules --install
+install: install-man install-header
+	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules --install INSTALL_MOD_PATH='$(DESTDIR)'
 
 install-man:
 	for page in man/*.[0-9]; do \
 		install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
 	done
+
+install-header:
+	install -D -m 644 include/uapi/linux/io_ring.h "$(DESTDIR)$(INCLUDEDIR)/linux/io_ring.h"
 
 load: modules
 	insmod $(OUT)/io_ring.ko
@@ -56,7 +61,8 @@ clean:
 help:
 	@echo 'With this host and a Rust-enabled kernel tree (KDIR=$(KDIR)):'
 	@echo '  modules   build io_ring.ko into OUT=$(OUT)'
-	@echo '  install   modules_install it, and the manual pages into MANDIR=$(MANDIR)'
+	@echo '  install   modules_install it, with manual pages into MANDIR=$(MANDIR)'
+	@echo '            and the header into INCLUDEDIR=$(INCLUDEDIR); all below DESTDIR'
 	@echo '  load      insmod it; unload: rmmod it (root)'
 	@echo 'With tools and kernels of their own, in a cache (root, or user namespaces):'
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'

@@ -18,18 +18,23 @@
 //!
 //! # Layers
 //!
-//! Calls go down only:
+//! Calls go down only: what is in a row is used by the rows above it. `scripts/check layering` reads
+//! this.
 //!
 //! ```text
-//! control, ring_fd      the front doors: /dev/io_ring and ring descriptors
-//! context               one ring: owns everything below
-//! binding               whom it belongs to
-//! submit, worker, wait  taking entries, doing what blocks, waiting for completions
-//! op                    what a request does; one file per family
-//! request               what is in flight between the queues
-//! turns                 which requests wait for which
-//! ring                  the two queues
-//! abstractions          the C interface: the only unsafe code
+//! control, ring_fd        the front doors: /dev/io_ring and ring descriptors
+//! register                REGISTER: what a ring is told apart from requests
+//! context                 one ring: owns everything below
+//! binding, submit         whom it belongs to; taking entries
+//! worker                  doing what blocks or has to wait
+//! driver, tags, wait      what all rings share; telling what is unused; waiting for completions
+//! nodes, query, request   the device nodes; QUERY; what is in flight between the queues
+//! op                      what a request does; one file per family
+//! buffers, files          what is registered
+//! resources, closer       tables of that; closing files where that is allowed
+//! ring, turns, users      the two queues; which requests wait for which; whom threads count for
+//! abi, gauge, tally       the numbers that programs see; counters
+//! abstractions            the C interface: the only unsafe code
 //! ```
 
 // Unsafe code has one door; see CONTRIBUTING.md. scripts/check makes sure that nothing reopens it.

@@ -52,6 +52,25 @@ TEST(node_is_for_root_only)
 	EXPECT_EQ(EACCES, in_child(open_control, NULL));
 }
 
+TEST(access_mode_makes_no_difference)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct io_ring_setup setup = ring_wanted(1, 0);
+		int fd = open(CONTROL_NODE, modes[i] | O_CLOEXEC);
+		int ring = ioctl(fd, IO_RING_SETUP, &setup);
+		void *region = mmap(NULL, setup.region_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				    ring, IO_RING_OFF_REGION);
+
+		EXPECT_LE(0, ring);
+		EXPECT_NE(MAP_FAILED, region);
+		munmap(region, setup.region_size);
+		close(ring);
+		close(fd);
+	}
+}
+
 TEST(control_node_knows_query_and_setup)
 {
 	int fd = control_open();

@@ -79,10 +79,13 @@ TEST_F(enter, takes_as_many_as_asked)
 
 TEST_F(enter, takes_what_is_there_and_does_not_wait)
 {
+	struct io_ring_enter arg = { .to_submit = 1, .min_complete = 1 };
+
 	ring_push_nops(&self->ring, 2, 0);
 	EXPECT_EQ(2, ring_enter(&self->ring, 5, 4));
 	expect_nops(_metadata, &self->ring, 2, 0);
-	EXPECT_EQ(0, ring_enter(&self->ring, 1, 1));
+	EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &arg));
+	EXPECT_EQ(0, arg.wait_error);
 	ring_push_nops(&self->ring, ENTRIES, 2);
 	EXPECT_EQ(ENTRIES, ring_enter(&self->ring, ~0U, ~0U));
 	expect_nops(_metadata, &self->ring, ENTRIES, 2);

@@ -152,6 +152,27 @@ TEST_F(flags, unknown_ones_have_no_effect)
 	}
 }
 
+/* Terminals and files of /proc are among those that do not know RWF_NOWAIT. */
+TEST_F(flags, blame_op_flags_if_the_file_does_not_know_them)
+{
+	const bool is_ignorant = variant->target == TWIN_TERMINAL || variant->target == TWIN_COMM;
+	static struct twin_outcome s;
+	static struct twin_outcome r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		struct twin_transfer transfer = transfer_of(opcodes[i], RWF_NOWAIT);
+		struct io_ring_cqe cqe;
+		bool knows;
+
+		ASSERT_TRUE(twin_run(&self->ring, variant->target, &transfer, &s, &r, &cqe));
+		knows = s.res != -EOPNOTSUPP;
+		EXPECT_FALSE(is_ignorant && knows);
+		EXPECT_EQ(knows ? -1 : (int)offsetof(struct io_ring_sqe, op_flags),
+			  cqe_rejected_field(&cqe));
+		EXPECT_EQ(knows, cqe.res != -EOPNOTSUPP);
+	}
+}
+
 TEST_F(flags, do_not_include_polled_completion)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)

@@ -158,6 +158,21 @@ TEST_F(sigmask, does_not_matter_with_enough_completions)
 	EXPECT_EQ(before, blocked_now());
 }
 
+/* Fewer than asked for are taken, so that there is no wait. */
+TEST_F(sigmask, does_not_matter_with_too_few_entries)
+{
+	__u64 before;
+
+	block(SIG_BLOCK, SIGUSR1);
+	before = blocked_now();
+	raise(SIGUSR1);
+	self->args.to_submit = 1;
+	EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &self->args));
+	EXPECT_EQ(0, self->args.wait_error);
+	EXPECT_EQ(0, handled);
+	EXPECT_EQ(before, blocked_now());
+}
+
 /* Every end of a wait but a signal brings the mask back at once. */
 TEST_F(sigmask, is_gone_after_every_wait)
 {

@@ -187,6 +187,39 @@ TEST_F(waiting, tells_of_the_signal_apart_from_what_was_taken)
 	EXPECT_EQ(3, ring_load(&self->ring, self->ring.setup.sq_off.head));
 }
 
+/* With it left there, the argument cannot be used again. */
+TEST_F(waiting, leaves_its_error_in_the_argument)
+{
+	struct io_ring_enter args = { .min_complete = 1 };
+
+	start_ticking(_metadata, 0);
+	EXPECT_EQ(-EINTR, ring_enter_fd(self->ring.fd, &args));
+	stop_ticking();
+	EXPECT_EQ(-EINTR, args.wait_error);
+	EXPECT_EQ(0, args.error_field);
+	EXPECT_EQ(-EINVAL, ring_enter_fd(self->ring.fd, &args));
+	EXPECT_EQ(offsetof(struct io_ring_enter, wait_error), args.error_field);
+}
+
+/* Stopped and continued until it has told that this has ended its wait. */
+TEST_F(waiting, ends_when_the_process_is_continued)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	if (child == 0)
+		_exit(ring_enter(&self->ring, 0, 1) == -EINTR ? 0 : 1);
+	ASSERT_LT(0, child);
+	do {
+		kill(child, SIGSTOP);
+		ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
+		kill(child, SIGCONT);
+		usleep(TICK_US);
+	} while (WIFSTOPPED(status));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
 TEST_F(waiting, goes_on_when_the_signal_is_blocked)
 {
 	struct waiter waiter = { .ring = &self->ring, .min_complete = 1 };

@@ -11,6 +11,10 @@
  *
  * Numbers are those of io_uring wherever the meaning is the same.
  * Documentation/abi.rst is the normative description.
+ *
+ * This is C89 with long long, C11 and C++17, of 32 and 64 bits, and needs no other
+ * header before it. With -std=c89 -pedantic the numbers of 64 bits (ULL) ask for
+ * -Wno-long-long where they are used.
  */
 #ifndef _UAPI_LINUX_IO_RING_H
 #define _UAPI_LINUX_IO_RING_H
@@ -18,6 +22,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/* The version described here; io_ring_query.abi_version is that of the kernel. */
 #define IO_RING_ABI_VERSION	1
 
 /* ioctl "magic"; 0xBB is unassigned in ioctl-number.rst of Linux 7.3. */
@@ -216,7 +221,7 @@ enum io_ring_op {
 	IO_RING_OP_RECV		= 27,
 	IO_RING_OP_FTRUNCATE	= 55,
 	IO_RING_OP_GETDENTS	= 128,
-	IO_RING_OP_COPY_FILE_RANGE = 129,
+	IO_RING_OP_COPY_FILE_RANGE = 129
 };
 
 /* io_ring_sqe.op_flags of IO_RING_OP_FSYNC: as fdatasync(2). */
@@ -349,9 +354,10 @@ enum io_ring_path {
 	IO_RING_PATH_INLINE	= 0,
 	IO_RING_PATH_POLLED	= 1,
 	IO_RING_PATH_WORKER	= 2,
-	IO_RING_PATH_DEVICE	= 3,
+	IO_RING_PATH_DEVICE	= 3
 };
 
+/* io_ring_cqe.flags: where the enum io_ring_path is. */
 #define IO_RING_CQE_PATH_SHIFT	9
 #define IO_RING_CQE_PATH_MASK	3U
 
@@ -482,7 +488,7 @@ enum io_ring_limit {
 	IO_RING_LIMIT_MEMORY		= 4,
 	IO_RING_LIMIT_DISABLED		= 5,
 	IO_RING_LIMIT_WORKERS		= 6,
-	IO_RING_LIMIT_FILES		= 7,
+	IO_RING_LIMIT_FILES		= 7
 };
 
 /**
@@ -701,7 +707,7 @@ enum io_ring_register_op {
 	IO_RING_REGISTER_FILES		= 13,
 	IO_RING_UPDATE_FILES		= 14,
 	IO_RING_UPDATE_BUFFERS		= 16,
-	IO_RING_REGISTER_QUIESCE	= 128,
+	IO_RING_REGISTER_QUIESCE	= 128
 };
 
 /**
@@ -732,6 +738,7 @@ struct io_ring_resources {
 	__aligned_u64	tags;
 };
 
+/* Instead of a descriptor: no file, and the file that is there. */
 #define IO_RING_FILE_NONE	(-1)
 #define IO_RING_FILE_KEEP	(-2)
 
@@ -757,6 +764,7 @@ struct io_ring_buffer {
 	__aligned_u64	len;
 };
 
+/* io_ring_buffer.addr, with @len 0: the buffer that is there. */
 #define IO_RING_BUFFER_KEEP	(~0ULL)
 
 /**
@@ -796,6 +804,7 @@ struct io_ring_op_info {
 	__aligned_u64	fields;
 };
 
+/* io_ring_op_info.flags: it exists, and is allowed. */
 #define IO_RING_OP_SUPPORTED	(1U << 0)
 
 /**

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* Reads from a pipe that has nothing to read for the time being. */
+#define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,15 @@
 
 #include <linux/io_ring.h>
 
+static int pipefd[2];
+
+static void fill_pipe(int number)
+{
+	(void)number;
+	if (write(pipefd[1], "hello", 5) != 5)
+		_exit(EXIT_FAILURE);
+}
+
 int main(void)
 {
 	struct io_ring_setup setup = {
@@ -21,13 +32,8 @@ int main(void)
 		.flags = IO_RING_SETUP_NO_SQARRAY,
 		.entries = 1,
 	};
-	struct io_ring_enter enter = {
-		.to_submit = 1,
-		.min_complete = 1,
-		.clock = CLOCK_MONOTONIC,
-		.timeout = 100000000,	/* nanoseconds */
-	};
-	int device, ring, taken, pipefd[2];
+	struct io_ring_enter enter;
+	int device, ring, result;
 	struct io_ring_sqe *sqe;
 	struct io_ring_cqe *cqe;
 	char *region, text[16];
@@ -53,27 +59,37 @@ int main(void)
 			 __ATOMIC_RELEASE);
 
 	/* The request is taken; there is nothing to read yet. */
-	taken = ioctl(ring, IO_RING_ENTER, &enter);
-	if (taken < 0)
+	enter = (struct io_ring_enter) {
+		.to_submit = 1,
+		.min_complete = 1,
+		.clock = CLOCK_MONOTONIC,
+		.timeout = 100000000,	/* nanoseconds */
+	};
+	result = ioctl(ring, IO_RING_ENTER, &enter);
+	if (result < 0)
 		err(EXIT_FAILURE, "IO_RING_ENTER");
-	printf("%d taken; the wait: %s\n", taken,
+	printf("%d taken; the wait: %s\n", result,
 	       strerror(-enter.wait_error));
 
 	/* What has been taken is not offered again: wait only. */
-	enter.to_submit = 0;
-	enter.wait_error = 0;
+	enter = (struct io_ring_enter) {
+		.min_complete = 1,
+		.clock = CLOCK_MONOTONIC,
+		.timeout = 100000000,
+	};
 	if (ioctl(ring, IO_RING_ENTER, &enter) < 0)
 		printf("nothing taken; the wait: %s\n", strerror(errno));
 
-	if (write(pipefd[1], "hello", 5) != 5)
-		err(EXIT_FAILURE, "write");
-	enter.wait_error = 0;
-	enter.clock = 0;
-	enter.timeout = 0;
-	while (ioctl(ring, IO_RING_ENTER, &enter) < 0) {
-		if (errno != EINTR)
-			err(EXIT_FAILURE, "IO_RING_ENTER");
-	}
+	/* The signal ends a wait; the next one gets a new structure. */
+	if (signal(SIGALRM, fill_pipe) == SIG_ERR)
+		err(EXIT_FAILURE, "signal");
+	alarm(1);
+	do {
+		enter = (struct io_ring_enter) { .min_complete = 1 };
+		result = ioctl(ring, IO_RING_ENTER, &enter);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0)
+		err(EXIT_FAILURE, "IO_RING_ENTER");
 
 	/* The completion is read after the tail that announces it. */
 	if (!__atomic_load_n((uint32_t *)(region + setup.cq_off.tail),
