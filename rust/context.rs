@@ -21,6 +21,7 @@
 //! A later one may be taken while an earlier one is held, never the other way round.
 
 mod fdinfo;
+mod polled;
 pub(crate) mod registered;
 
 use crate::{
@@ -64,6 +65,7 @@ use crate::{
         allowed::OpSet,
         cancel::Cancel, //
     },
+    poller::Poller,
     request::{
         Away,
         Request,
@@ -137,6 +139,8 @@ struct Submitting {
 pub(crate) struct Context {
     layout: Layout,
     fork_shared: bool,
+    /// Whether its transfers complete without an interrupt.
+    is_polled: bool,
     ops: OpSet,
     #[pin]
     submitting: InterruptibleMutex<Submitting>,
@@ -179,7 +183,12 @@ impl Context {
         } else {
             OnReject::Continue
         };
-        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
+        let is_polled = flags & abi::SETUP_IOPOLL != 0;
+        let ops = if is_polled { ops.polled() } else { ops };
+        let mut submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
+        if is_polled {
+            submitter.poll();
+        }
         let requests = sizes.requests as usize;
         let pool = Pool::new(
             requests,
@@ -202,6 +211,7 @@ impl Context {
             try_pin_init!(Self {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
+                is_polled,
                 ops,
                 submitting <- InterruptibleMutex::new(submitting),
                 binding <- Binding::new(driver.clone(), max_workers, rebinds),
@@ -253,6 +263,7 @@ impl Context {
         let next = self.binding.claim(self.pool.shared())?;
         if was_bound {
             drop(self.take_registered(submitter));
+            Poller::add(&self.counted.driver().poller, self.take_polled(submitter));
         }
         Ok(next)
     }
@@ -276,13 +287,20 @@ impl Context {
         if to_submit | min_complete != 0 {
             completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
         }
+        if min_complete == 0 {
+            self.look_at_devices();
+        }
         let submitted = if to_submit == 0 {
             0
         } else {
-            self.submit(to_submit)?
+            // Else who has no slot left, and tries again, would never get one.
+            self.submit(to_submit).inspect_err(|_| {
+                self.look_at_devices();
+            })?
         };
         let wait_error = if min_complete != 0 && submitted == to_submit {
-            wait::for_completions(&self.pool, min_complete, terms).err()
+            let look = || self.look_at_devices();
+            wait::for_completions(&self.pool, min_complete, terms, &look).err()
         } else {
             None
         };
@@ -330,11 +348,12 @@ impl Context {
     ///
     /// `EPERM`, `EINTR`, and nothing has been done.
     pub(crate) fn quiesce(&self, timeout: Option<i64>) -> Result<(usize, Result)> {
-        self.act(|_, workers| {
+        self.act(|submitter, workers| {
             workers.cancel(&Cancel::ANY);
             let shared = &self.pool.shared().completion;
             let timeout = timeout.map(|time| (Clock::Monotonic, When::After(time)));
             let waited = Alarm::while_set(timeout, |alarm| {
+                self.ask_all(submitter, alarm)?;
                 if completion::under_way(&self.pool) == 0 {
                     return Ok(());
                 }
