@@ -69,13 +69,16 @@ impl Context {
     ///
     /// `EINTR`.
     pub(super) fn ask_all(&self, submitter: &mut Submitter, alarm: &Alarm) -> Result {
-        while submitter.polled.len() != 0 && !alarm.has_rung() {
+        while submitter.polled.len() != 0 {
             // What is cancelled is not left to anybody.
             let ended = submitter.polled.look(OnRefused::Cancel).ended;
             self.pool.shared().set_polled(submitter.polled.len());
             polled::hand_in(&self.pool, ended);
             if current!().signal_pending() {
                 return Err(EINTR);
+            }
+            if alarm.has_rung() {
+                break;
             }
             polled_io::make_way();
         }
