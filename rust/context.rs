@@ -8,7 +8,8 @@
 //! are gone, `release` waits for the requests that devices still own: until it is killed, or a short
 //! time in an exiting task, or not at all in a kernel thread, which may work for the whole system.
 //! If some are left, the last of them to finish hands the ring to a work item, which frees it. The
-//! module stays loaded until then. Nothing waits for a device where nobody could end the wait.
+//! module stays loaded until then. Nothing waits for a device where nobody could end the wait. Devices
+//! that have to be asked are asked by a work item meanwhile, see [`poller`](crate::poller).
 //!
 //! # Locks
 //!

@@ -45,7 +45,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How many transfers are begun again under one plug, about.
+/// Most transfers that are begun again at a time, under one plug.
 const PLUGGED: u16 = 32;
 
 /// What to do about transfers that a device has refused.
@@ -166,10 +166,14 @@ impl Polled {
         Some(slot)
     }
 
-    /// Begins with those that were refused, until the next is, while there are others to wait for.
+    /// Begins with some of those that were refused, until the next is, while there are others to wait
+    /// for.
     #[cold]
     fn begin_again(&mut self, found: &mut Found) {
-        while let Some(slot) = self.next_refused() {
+        for _ in 0..PLUGGED {
+            let Some(slot) = self.next_refused() else {
+                break;
+            };
             match self.under_way.begin(slot) {
                 Begun::Done(slot, result) => found.end(slot, result, Path::Inline),
                 Begun::UnderWay => (),

@@ -47,6 +47,9 @@ use kernel::{
     types::Opaque, //
 };
 
+/// For how many transfers devices are asked at a time, at most.
+const AT_ONCE: usize = 32;
+
 /// What became of a transfer that was begun.
 pub(crate) enum Begun<D: IoDomain> {
     /// Its file has answered this.
@@ -161,10 +164,11 @@ impl<D: IoDomain> PolledList<D> {
         done
     }
 
-    /// Asks the devices of one transfer after the other, until one of them has completed something.
+    /// Asks the devices of some transfers, one after the other, until one of them has completed
+    /// something. The next time it is the turn of the others.
     fn ask(&mut self) {
         let mut batch: bindings::io_comp_batch = pin_init::zeroed();
-        for _ in 0..self.slots.len() {
+        for _ in 0..self.slots.len().min(AT_ONCE) {
             let Some((slot, mut is_over)) = self.next() else {
                 break;
             };
