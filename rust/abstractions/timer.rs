@@ -110,17 +110,16 @@ unsafe impl Send for Timer {}
 
 impl Timer {
     fn new<D: TimerDomain>() -> Result<KBox<Self>> {
-        let this = KBox::new(
-            Self {
-                timer: Opaque::uninit(),
-                stage: Atomic::new(OVER),
-                item: UnsafeCell::new(null_mut()),
-                number: UnsafeCell::new(0),
-                time: UnsafeCell::new((Clock::Monotonic, When::After(0))),
-                needs_attendant: UnsafeCell::new(false),
-            },
-            GFP_KERNEL_ACCOUNT,
-        )?;
+        // First the memory: a timer that is not initialised cannot be dropped.
+        let memory = KBox::<Self>::new_uninit(GFP_KERNEL_ACCOUNT)?;
+        let this = memory.write(Self {
+            timer: Opaque::uninit(),
+            stage: Atomic::new(OVER),
+            item: UnsafeCell::new(null_mut()),
+            number: UnsafeCell::new(0),
+            time: UnsafeCell::new((Clock::Monotonic, When::After(0))),
+            needs_attendant: UnsafeCell::new(false),
+        });
         // INVARIANT: This initialises it, in a box that is not moved out of.
         // SAFETY: The timer is valid for writes.
         unsafe {
