@@ -5,10 +5,12 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pinned.h"
 #include "polled_disk.h"
 
 /* The test driver for block devices is configured by directories and files. */
@@ -79,13 +81,15 @@ int polled_disk_make(const struct polled_disk *how)
  */
 static bool fill(int fd)
 {
-	static char zeros[65536] __attribute__((aligned(4096)));
+	const size_t size = 16 * PAGE;
+	unsigned char *zeros = new_pages(16);
+	off_t at = 0;
 
-	for (off_t at = 0; at < FILLED; at += sizeof(zeros)) {
-		if (pwrite(fd, zeros, sizeof(zeros), at) != sizeof(zeros))
-			return false;
-	}
-	return true;
+	while (zeros && at < FILLED && pwrite(fd, zeros, size, at) == (ssize_t)size)
+		at += size;
+	if (zeros)
+		munmap(zeros, size);
+	return at == FILLED;
 }
 
 int polled_disk_open(const struct polled_disk *how)
