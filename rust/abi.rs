@@ -21,12 +21,15 @@ mod calls;
 mod cancel;
 #[path = "abi/events.rs"]
 mod events;
+#[path = "abi/iopoll.rs"]
+mod iopoll;
 #[path = "abi/sqe_flags.rs"]
 mod sqe_flags;
 
 pub use calls::*;
 pub use cancel::*;
 pub use events::*;
+pub use iopoll::*;
 pub use sqe_flags::*;
 
 use zerocopy_derive::{
@@ -229,7 +232,8 @@ pub const SETUP_FORK_SHARED: u32 = 1 << 30;
 /// Setup flag: a rejected entry ends a batch.
 pub const SETUP_STOP_ON_REJECT: u32 = 1 << 31;
 /// All setup flags that there are.
-pub const SETUP_FLAGS: u32 = SETUP_CQSIZE
+pub const SETUP_FLAGS: u32 = SETUP_IOPOLL
+    | SETUP_CQSIZE
     | SETUP_CLAMP
     | SETUP_SUBMIT_ALL
     | SETUP_NO_SQARRAY
@@ -402,7 +406,7 @@ pub struct Quiesce {
 pub struct OpInfo {
     /// Operation number.
     pub opcode: u8,
-    /// [`OP_SUPPORTED`] or 0.
+    /// [`OP_SUPPORTED`], [`OP_IOPOLL`], or 0.
     pub flags: u8,
     /// Bits that [`Sqe::flags`] may have.
     pub sqe_flags: u8,

@@ -22,6 +22,7 @@ pub(crate) mod page_view;
 pub(crate) mod params;
 pub(crate) mod pinned;
 pub(crate) mod plug;
+pub(crate) mod polled_io;
 pub(crate) mod pool;
 pub(crate) mod rlimit;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]

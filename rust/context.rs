@@ -8,7 +8,8 @@
 //! are gone, `release` waits for the requests that devices still own: until it is killed, or a short
 //! time in an exiting task, or not at all in a kernel thread, which may work for the whole system.
 //! If some are left, the last of them to finish hands the ring to a work item, which frees it. The
-//! module stays loaded until then. Nothing waits for a device where nobody could end the wait.
+//! module stays loaded until then. Nothing waits for a device where nobody could end the wait. Devices
+//! that have to be asked are asked by a work item meanwhile, see [`poller`](crate::poller).
 //!
 //! # Locks
 //!
@@ -22,6 +23,7 @@
 
 mod fdinfo;
 mod observed;
+mod polled;
 pub(crate) mod registered;
 
 use self::observed::Observed;
@@ -66,6 +68,7 @@ use crate::{
         allowed::OpSet,
         cancel::Cancel, //
     },
+    poller::Poller,
     request::{
         Away,
         Request,
@@ -139,6 +142,8 @@ struct Submitting {
 pub(crate) struct Context {
     layout: Layout,
     fork_shared: bool,
+    /// Whether its transfers complete without an interrupt.
+    is_polled: bool,
     ops: OpSet,
     #[pin]
     submitting: InterruptibleMutex<Submitting>,
@@ -182,7 +187,12 @@ impl Context {
         } else {
             OnReject::Continue
         };
-        let submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
+        let is_polled = flags & abi::SETUP_IOPOLL != 0;
+        let ops = if is_polled { ops.polled() } else { ops };
+        let mut submitter = Submitter::new(SubmissionQueue::new(&mem, &layout)?, on_reject, ops);
+        if is_polled {
+            submitter.poll();
+        }
         let requests = sizes.requests as usize;
         let pool = Pool::new(
             requests,
@@ -206,6 +216,7 @@ impl Context {
             try_pin_init!(Self {
                 layout,
                 fork_shared: flags & abi::SETUP_FORK_SHARED != 0,
+                is_polled,
                 ops,
                 submitting <- InterruptibleMutex::new(submitting),
                 binding <- Binding::new(driver.clone(), max_workers, rebinds),
@@ -260,6 +271,7 @@ impl Context {
         if was_bound {
             drop(self.take_registered(submitter));
             submitter.refusals.forget();
+            Poller::add(&self.counted.driver().poller, self.take_polled(submitter));
         }
         Ok(next)
     }
@@ -283,13 +295,20 @@ impl Context {
         if to_submit | min_complete != 0 {
             completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
         }
+        if min_complete == 0 {
+            self.look_at_devices();
+        }
         let submitted = if to_submit == 0 {
             0
         } else {
-            self.submit(to_submit)?
+            // Else who has no slot left, and tries again, would never get one.
+            self.submit(to_submit).inspect_err(|_| {
+                self.look_at_devices();
+            })?
         };
         let wait_error = if min_complete != 0 && submitted == to_submit {
-            wait::for_completions(&self.pool, min_complete, terms).err()
+            let look = || self.look_at_devices();
+            wait::for_completions(&self.pool, min_complete, terms, &look).err()
         } else {
             None
         };
@@ -337,11 +356,12 @@ impl Context {
     ///
     /// `EPERM`, `EINTR`, and nothing has been done.
     pub(crate) fn quiesce(&self, timeout: Option<i64>) -> Result<(usize, Result)> {
-        self.act(|_, workers| {
+        self.act(|submitter, workers| {
             workers.cancel(&Cancel::ANY);
             let shared = &self.pool.shared().completion;
             let timeout = timeout.map(|time| (Clock::Monotonic, When::After(time)));
             let waited = Alarm::while_set(timeout, |alarm| {
+                self.ask_all(submitter, alarm)?;
                 if completion::under_way(&self.pool) == 0 {
                     return Ok(());
                 }

@@ -11,6 +11,7 @@ use crate::{
     },
     closer::Closer,
     gauge::Gauge,
+    poller::Poller,
     request::Requests,
     users::Users, //
 };
@@ -41,6 +42,8 @@ pub(crate) struct Driver {
     pub(crate) farewell: DeferredQueue,
     /// Where files are closed that cannot be closed where their request completes.
     pub(crate) closer: Arc<Closer<Requests>>,
+    /// Who asks devices for what nobody else does.
+    pub(crate) poller: Arc<Poller>,
     /// Who has how many worker threads.
     pub(crate) users: Arc<Users>,
 }
@@ -59,6 +62,7 @@ impl Driver {
                 teardown: DeferredQueue::new(c"io_ring_teardown")?,
                 farewell: DeferredQueue::new(c"io_ring_farewell")?,
                 closer: Closer::new()?,
+                poller: Poller::new()?,
                 users: Users::new()?,
             },
             GFP_KERNEL,
@@ -87,8 +91,9 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Else its own work item could be the one to drop it.
+        // Else their own work items could be those to drop them.
         self.closer.settle();
+        self.poller.settle();
     }
 }
 

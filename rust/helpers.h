@@ -6,6 +6,7 @@
 #ifndef _IO_RING_HELPERS_H
 #define _IO_RING_HELPERS_H
 
+#include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/cred.h>
 #include <linux/fadvise.h>
@@ -57,6 +58,13 @@ int io_ring_lock_file_pos(struct file *file, bool may_block);
 void io_ring_unlock_file_pos(struct file *file);
 
 unsigned int io_ring_dma_alignment(const struct file *file);
+
+/* Polled transfers. */
+bool io_ring_file_has_iopoll(const struct file *file);
+void io_ring_ask_device(struct kiocb *kiocb, struct io_comp_batch *batch);
+bool io_ring_batch_is_empty(const struct io_comp_batch *batch);
+void io_ring_complete_batch(struct io_comp_batch *batch);
+void io_ring_cond_resched(void);
 
 /* Eventfds. */
 void *io_ring_eventfd_get(int fd);
@@ -182,6 +190,7 @@ const int IO_RING_FILE_SYNCS = 1 << 17;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
+const int IO_RING_IOCB_HIPRI = (__force int)IOCB_HIPRI;
 const int IO_RING_IOCB_APPEND = (__force int)IOCB_APPEND;
 const int IO_RING_IOCB_SYNC = (__force int)(IOCB_DSYNC | IOCB_SYNC);
 

@@ -64,6 +64,8 @@ pub(crate) mod gauge;
 mod kunit;
 pub(crate) mod nodes;
 pub(crate) mod op;
+pub(crate) mod polled;
+pub(crate) mod poller;
 pub(crate) mod query;
 pub(crate) mod register;
 pub(crate) mod request;

@@ -16,6 +16,7 @@ pub(crate) mod cancel;
 pub(crate) mod file_call;
 pub(crate) mod names;
 pub(crate) mod poll;
+pub(crate) mod polled;
 pub(crate) mod read_write;
 pub(crate) mod rules;
 pub(crate) mod socket;

@@ -154,6 +154,10 @@ fn without_argument(args: &abi::Register, act: impl FnOnce() -> Result) -> Resul
 
 /// Registers an eventfd.
 fn eventfd(context: &Context, args: &abi::Register, interest: Interest) -> Result<isize, Refused> {
+    if context.is_polled() {
+        // Nobody is told of what nobody asks for.
+        return Err(Refused::by(OPCODE)(EINVAL));
+    }
     if args.nr != 1 {
         return Err(Refused::by(NR)(EINVAL));
     }

@@ -22,6 +22,7 @@
 
 mod events;
 mod in_turn;
+mod polled;
 
 pub(crate) use events::{
     count,
@@ -292,6 +293,8 @@ pub(crate) struct Shared {
     pub(crate) completion: completion::Shared,
     /// Requests that are with their files.
     pub(crate) away: Arc<Away>,
+    /// How many transfers somebody has to ask for.
+    polled: Atomic<usize>,
     /// Who closes files that cannot be closed where their request completes.
     pub(crate) closer: Arc<Closer<Requests>>,
 }
@@ -306,6 +309,7 @@ impl Shared {
         try_pin_init!(Self {
             completion <- completion,
             away,
+            polled: Atomic::new(0),
             closer,
         }? Error)
     }

@@ -13,10 +13,14 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod polled;
 mod refusals;
+
+pub(crate) use self::polled::leave_blocked;
 
 use self::{
     chain::NewChain,
+    polled::POLLED,
     refusals::Refusals, //
 };
 use crate::{
@@ -40,6 +44,7 @@ use crate::{
         Issued,
         Rejected, //
     },
+    polled::Polled,
     request::{
         self,
         Path,
@@ -60,6 +65,9 @@ use kernel::{
 /// Most entries in one round: as many as the block layer collects under a plug
 /// (`BLK_MAX_REQUEST_COUNT` in `block/blk.h`).
 const ROUND: u16 = 32;
+
+/// Flags that make an entry more than itself.
+const RARE: u8 = abi::SQE_IN_TURN | POLLED;
 
 /// Completions of requests that finished at once and have not been handed in yet.
 ///
@@ -118,6 +126,8 @@ pub(crate) struct Submitter {
     is_behind_drain: bool,
     /// The number of the last LINK_TIMEOUT.
     limit_number: u32,
+    /// Transfers that complete without an interrupt.
+    pub(crate) polled: Polled,
     /// Registered files.
     pub(crate) files: FileTable,
     /// Registered buffers.
@@ -160,6 +170,7 @@ impl Submitter {
             always: 0,
             is_behind_drain: false,
             limit_number: 0,
+            polled: Polled::new(),
             files: FileTable::new(),
             buffers: BufferTable::new(),
             devices: 0,
@@ -272,12 +283,17 @@ impl Submitter {
         }
         let mut place = Place::new();
         let prepared = op::prepare(sqe, &mut place, &self.ops, &self.files, &self.buffers);
-        if (sqe.flags | self.always) & abi::SQE_IN_TURN != 0 {
+        if (sqe.flags | self.always) & RARE != 0 {
             let Some(mut slot) = self.spare.take() else {
                 return Ok(());
             };
             slot.request
                 .begin(sqe.user_data, sqe.opcode, workers.opening());
+            if self.is_polled() {
+                let judged = op::polled::judge(sqe, &self.ops, prepared);
+                let started = self.polled.start(slot, judged);
+                return self.see_to_polled(pool, workers, started);
+            }
             let kept = prepared.map(|op| op.keep(&mut slot));
             return self.take_in_turn(pool, workers, slot, sqe.flags, kept);
         }

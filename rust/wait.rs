@@ -100,6 +100,19 @@ use kernel::{
     prelude::*, //
 };
 
+/// How long a waiter leaves devices to somebody else, in milliseconds.
+const MOMENT: u32 = 1;
+
+/// What came of looking whether devices have completed something that they do not tell of.
+pub(crate) enum Looked {
+    /// They were asked.
+    Once,
+    /// They have nothing.
+    ForNothing,
+    /// Somebody else asks, or submits.
+    Busy,
+}
+
 /// Waits until `min_complete` completions can be read, or as many as the queue holds.
 ///
 /// Process context; sleeps.
@@ -112,6 +125,7 @@ pub(crate) fn for_completions(
     pool: &Pool<Requests>,
     min_complete: u32,
     terms: Option<&Terms>,
+    look: &(dyn Fn() -> Looked + Sync),
 ) -> Result {
     let wanted = min_complete.min(pool.shared().completion.capacity());
     if completion::are_ready(pool, wanted) {
@@ -124,6 +138,7 @@ pub(crate) fn for_completions(
         timeout: None,
         min_wait: None,
         no_stall: false,
+        look,
     };
     let ring = pool.shared().completion.ring();
     trace::wait(|| (ring, wanted));
@@ -143,6 +158,7 @@ struct Wait<'a> {
     timeout: Option<&'a Alarm>,
     min_wait: Option<&'a Alarm>,
     no_stall: bool,
+    look: &'a (dyn Fn() -> Looked + Sync),
 }
 
 impl Wait<'_> {
@@ -170,7 +186,11 @@ impl Wait<'_> {
     fn run(&self) -> Result {
         let mut is_over = self.judge();
         while is_over == Ok(false) {
-            self.sleep();
+            match (self.look)() {
+                Looked::Once => (),
+                Looked::ForNothing => self.sleep(),
+                Looked::Busy => self.rest(),
+            }
             is_over = self.judge();
             // Also if a signal comes first, and the thread may never get to reading.
             if is_over != Ok(true) || current!().signal_pending() {
@@ -224,6 +244,14 @@ impl Wait<'_> {
         }
     }
 
+    /// Leaves devices to somebody else who asks them, for a moment.
+    fn rest(&self) {
+        let shared = &self.pool.shared().completion;
+        let wanted = self.wanted();
+        // Either is as good as the other.
+        let _ = (shared.waiters).wait_for_sure(|| shared.is_worth_a_look(wanted), MOMENT);
+    }
+
     /// How many completions are enough by now.
     fn wanted(&self) -> u32 {
         if self.min_wait.is_some_and(Alarm::has_rung) {
@@ -242,6 +270,7 @@ impl Wait<'_> {
         let shared = &self.pool.shared().completion;
         let wanted = self.wanted();
         shared.is_worth_a_look(wanted)
+            || self.pool.shared().polled() != 0
             || shared.has_owner_left(self.owner_epoch)
             || self.is_late()
             || (self.no_stall && shared.may_stall(wanted))

@@ -45,18 +45,18 @@ use kernel::{
 };
 
 /// The file has not returned yet, and the transfer has not completed.
-const ISSUING: i32 = 0;
+pub(super) const ISSUING: i32 = 0;
 /// The file has returned.
 const RETURNED: i32 = 1;
 /// The transfer has completed.
-const COMPLETED: i32 = 2;
+pub(super) const COMPLETED: i32 = 2;
 
 /// What a slot holds: the kernel's part of a transfer, and the driver's request.
 pub(crate) struct IoSlot<R> {
-    kiocb: Opaque<bindings::kiocb>,
-    stage: Atomic<i32>,
-    result: isize,
-    is_write: bool,
+    pub(super) kiocb: Opaque<bindings::kiocb>,
+    pub(super) stage: Atomic<i32>,
+    pub(super) result: isize,
+    pub(super) is_write: bool,
     pub(super) transfer: Option<Transfer>,
     /// Where it waits for readiness; kept once it is there.
     pub(super) places: Option<KBox<Places>>,
@@ -281,7 +281,7 @@ fn attempt<D: IoDomain>(mut slot: Slot<D>, may: May) -> Started<D> {
 }
 
 /// Lets go of the transfer in `slot`, and hands the slot on with the result of all attempts.
-fn finish<D: IoDomain, R>(
+pub(super) fn finish<D: IoDomain, R>(
     mut slot: Slot<D>,
     result: isize,
     next: impl FnOnce(Slot<D>, isize) -> R,
@@ -318,20 +318,30 @@ pub(crate) fn close<D: IoDomain>(mut slot: Slot<D>) {
     D::complete(slot, result);
 }
 
-/// The `ki_complete` of all transfers.
+/// What a slot holds, by its `kiocb`.
+///
+/// # Safety
+///
+/// `kiocb` is that of a slot.
+pub(super) unsafe fn item_of<D: IoDomain>(kiocb: *mut bindings::kiocb) -> *mut IoSlot<D::Request> {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        kernel::container_of!(
+            kiocb.cast::<Opaque<bindings::kiocb>>(),
+            IoSlot<D::Request>,
+            kiocb
+        )
+    }
+}
+
+/// The `ki_complete` of all transfers that nobody has to ask for.
 ///
 /// # Safety
 ///
 /// Called by a file once for a `kiocb` that [`start`] gave it, if it answered `-EIOCBQUEUED`.
 unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result: c_long) {
     // SAFETY: `start` only passes the `kiocb` of a slot.
-    let raw: *mut IoSlot<D::Request> = unsafe {
-        kernel::container_of!(
-            kiocb.cast::<Opaque<bindings::kiocb>>(),
-            IoSlot<D::Request>,
-            kiocb
-        )
-    };
+    let raw = unsafe { item_of::<D>(kiocb) };
     // SAFETY: The slot is valid until the exchange below; `start` does not write this field before
     // that.
     if unsafe { (*raw).is_write } {

@@ -14,6 +14,7 @@ mod memory;
 mod new;
 mod new_buffers;
 mod open_file;
+mod polled;
 mod shared_table;
 mod socket;
 mod terms;

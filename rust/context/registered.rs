@@ -17,6 +17,7 @@ use crate::{
     },
     buffers::BufferTable,
     files::FileTable,
+    poller::Poller,
     resources::{
         Change,
         Resource,
@@ -182,9 +183,11 @@ impl Context {
 
     fn forget(&self, mut submitting: Guard<'_, Submitting>) {
         let tables = self.take_registered(&mut submitting.submitter);
+        let polled = self.take_polled(&mut submitting.submitter);
         drop(submitting);
         // Only now: closing files and unpinning memory takes locks.
         drop(tables);
+        Poller::add(&self.counted.driver().poller, polled);
     }
 
     /// Takes away what the process before has registered.

@@ -22,11 +22,18 @@ pub(crate) struct Unknown;
 
 /// A set of operations, all of which exist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct OpSet([u64; 4]);
+pub(crate) struct OpSet {
+    ops: [u64; 4],
+    /// Flags of entries that they may have, of those that they know.
+    sqe_flags: u8,
+}
 
 impl OpSet {
     /// No operation.
-    pub(crate) const NONE: Self = Self([0; 4]);
+    pub(crate) const NONE: Self = Self {
+        ops: [0; 4],
+        sqe_flags: !0,
+    };
 
     /// The floor set.
     pub(crate) fn floor() -> Self {
@@ -77,20 +84,39 @@ impl OpSet {
     }
 
     fn insert(&mut self, opcode: u8) {
-        if let Some(word) = self.0.get_mut(usize::from(opcode / 64)) {
+        if let Some(word) = self.ops.get_mut(usize::from(opcode / 64)) {
             *word |= 1 << (opcode % 64);
         }
     }
 
     fn union(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a | e, b | f, c | g, d | h])
+        let ([a, b, c, d], [e, f, g, h]) = (self.ops, other.ops);
+        Self {
+            ops: [a | e, b | f, c | g, d | h],
+            ..self
+        }
+    }
+
+    /// Those that a ring may do whose transfers complete without an interrupt.
+    pub(crate) fn polled(self) -> Self {
+        let polled = Self::of(rules::Rule::is_polled);
+        let ([a, b, c, d], [e, f, g, h]) = (self.ops, polled.ops);
+        Self {
+            ops: [a & e, b & f, c & g, d & h],
+            sqe_flags: abi::SQE_FIXED_FILE,
+        }
+    }
+
+    /// Flags of entries that its operations may have, of those that they know.
+    pub(crate) fn sqe_flags(&self) -> u8 {
+        self.sqe_flags
     }
 
     /// Whether an operation is in the set.
     #[inline]
     pub(crate) fn contains(&self, opcode: u8) -> bool {
-        (self.0.get(usize::from(opcode / 64))).is_some_and(|word| word & (1 << (opcode % 64)) != 0)
+        (self.ops.get(usize::from(opcode / 64)))
+            .is_some_and(|word| word & (1 << (opcode % 64)) != 0)
     }
 
     /// The names of all.
@@ -103,7 +129,7 @@ impl OpSet {
     /// What QUERY says of `opcode` where these operations are allowed.
     pub(crate) fn info(&self, opcode: u8) -> abi::OpInfo {
         if self.contains(opcode) {
-            rules::info(opcode)
+            rules::info_with_flags(opcode, self.sqe_flags)
         } else {
             abi::OpInfo {
                 opcode,

@@ -175,6 +175,17 @@ impl Rule {
         self
     }
 
+    /// The same rule for an operation of rings whose transfers complete without an interrupt, too.
+    const fn polled(mut self) -> Self {
+        self.info.flags |= abi::OP_IOPOLL;
+        self
+    }
+
+    /// Whether the operation is one of rings whose transfers complete without an interrupt, too.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.info.flags & abi::OP_IOPOLL != 0
+    }
+
     /// Whether the operation is allowed unless the administrator says otherwise.
     pub(crate) fn is_floor(&self) -> bool {
         self.is_floor
@@ -219,7 +230,7 @@ impl Rule {
 }
 
 /// The `RWF_*` flags of `include/uapi/linux/fs.h` that make sense here: all but `RWF_HIPRI`, since
-/// nothing polls for completions. Which of them a file supports is the file's business.
+/// it is the ring that says whether its transfers are polled for. Which of them a file supports is the file's business.
 const RW_FLAGS: u32 = 0x1fe;
 
 /// The events of `include/uapi/asm-generic/poll.h`, and `EPOLLET`.
@@ -241,13 +252,15 @@ const READ_WRITE: [Field; 6] = [
 ];
 
 /// The rule of NOP.
-pub(crate) const NOP: Rule = Rule::new(abi::OP_NOP, &[], 0);
+pub(crate) const NOP: Rule = Rule::new(abi::OP_NOP, &[], 0).polled();
 /// The rule of READV.
-pub(crate) const READV: Rule =
-    Rule::new(abi::OP_READV, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
+pub(crate) const READV: Rule = Rule::new(abi::OP_READV, &READ_WRITE, RW_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .polled();
 /// The rule of WRITEV.
-pub(crate) const WRITEV: Rule =
-    Rule::new(abi::OP_WRITEV, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
+pub(crate) const WRITEV: Rule = Rule::new(abi::OP_WRITEV, &READ_WRITE, RW_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .polled();
 /// The rule of FSYNC.
 pub(crate) const FSYNC: Rule = Rule::new(
     abi::OP_FSYNC,
@@ -293,11 +306,13 @@ pub(crate) const CANCEL: Rule = Rule::new(
     abi::CANCEL_FLAGS,
 );
 /// The rule of READ.
-pub(crate) const READ: Rule =
-    Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
+pub(crate) const READ: Rule = Rule::new(abi::OP_READ, &READ_WRITE, RW_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .polled();
 /// The rule of WRITE.
-pub(crate) const WRITE: Rule =
-    Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS).with_flags(abi::SQE_FIXED_FILE);
+pub(crate) const WRITE: Rule = Rule::new(abi::OP_WRITE, &READ_WRITE, RW_FLAGS)
+    .with_flags(abi::SQE_FIXED_FILE)
+    .polled();
 
 /// The rule of SYNC_FILE_RANGE.
 pub(crate) const SYNC_FILE_RANGE: Rule = Rule::new(
@@ -386,7 +401,8 @@ const FIXED: Rule = Rule::new(
     ],
     RW_FLAGS,
 )
-.with_flags(abi::SQE_FIXED_FILE);
+.with_flags(abi::SQE_FIXED_FILE)
+.polled();
 /// The rule of READ_FIXED.
 pub(crate) const READ_FIXED: Rule = FIXED.of(abi::OP_READ_FIXED);
 /// The rule of WRITE_FIXED.
@@ -445,6 +461,21 @@ pub(crate) const OPS_MAX: u8 = {
     let [.., last] = RULES;
     last.info.opcode + 1
 };
+
+/// What QUERY says of `opcode` where entries have no other flags than `sqe_flags`.
+pub(crate) fn info_with_flags(opcode: u8, sqe_flags: u8) -> abi::OpInfo {
+    let mut info = info(opcode);
+    info.sqe_flags &= sqe_flags;
+    if info.sqe_flags == 0 {
+        info.fields &= !Field::FLAGS.bytes();
+    }
+    info
+}
+
+/// Whether `opcode` is one of rings whose transfers complete without an interrupt, too.
+pub(crate) fn is_polled(opcode: u8) -> bool {
+    info(opcode).flags & abi::OP_IOPOLL != 0
+}
 
 /// What QUERY says of `opcode`.
 pub(crate) fn info(opcode: u8) -> abi::OpInfo {

@@ -33,6 +33,7 @@ static const struct bit_name feature_names[] = {
 };
 
 static const struct bit_name setup_flag_names[] = {
+	{ IO_RING_SETUP_IOPOLL, "IOPOLL" },
 	{ IO_RING_SETUP_CQSIZE, "CQSIZE" },
 	{ IO_RING_SETUP_CLAMP, "CLAMP" },
 	{ IO_RING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },

@@ -425,6 +425,12 @@ struct io_ring_cq_offsets {
 /*
  * io_ring_setup.flags
  *
+ * IOPOLL: READ, WRITE, READV, WRITEV and the same with registered buffers complete
+ *	without an interrupt: IO_RING_ENTER asks the devices, while it waits or
+ *	once if it does not, and nobody else does. The file has to be open with
+ *	O_DIRECT and to have a device that can be asked, else EOPNOTSUPP blames
+ *	@fd. Of the other operations only NOP is allowed, and of the flags of an
+ *	entry only IO_RING_SQE_FIXED_FILE: EINVAL blames @opcode or @flags.
  * CQSIZE: @cq_entries is given; without it, it must be 0 and the completion
  *	queue gets twice the entries of the submission queue.
  * CLAMP: sizes above the limit are cut to it instead of being refused.
@@ -442,6 +448,7 @@ struct io_ring_cq_offsets {
  *	else the last of its chain, which is what io_uring does without its
  *	SUBMIT_ALL. Excludes SUBMIT_ALL.
  */
+#define IO_RING_SETUP_IOPOLL		(1U << 0)
 #define IO_RING_SETUP_CQSIZE		(1U << 3)
 #define IO_RING_SETUP_CLAMP		(1U << 4)
 #define IO_RING_SETUP_SUBMIT_ALL	(1U << 7)
@@ -785,7 +792,8 @@ struct io_ring_quiesce {
 /**
  * struct io_ring_op_info - what one operation accepts
  * @opcode: An enum io_ring_op.
- * @flags: IO_RING_OP_SUPPORTED or 0.
+ * @flags: IO_RING_OP_* bits: SUPPORTED if the operation exists, IOPOLL if it does
+ *         also in a ring with IO_RING_SETUP_IOPOLL.
  * @sqe_flags: IO_RING_SQE_* bits that io_ring_sqe.flags may have.
  * @resv: 0.
  * @op_flags: Bits that io_ring_sqe.op_flags may have.
@@ -806,6 +814,7 @@ struct io_ring_op_info {
 
 /* io_ring_op_info.flags: it exists, and is allowed. */
 #define IO_RING_OP_SUPPORTED	(1U << 0)
+#define IO_RING_OP_IOPOLL	(1U << 1)
 
 /**
  * struct io_ring_query - argument of IO_RING_QUERY

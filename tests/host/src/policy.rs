@@ -2,6 +2,7 @@
 
 //! Sets of operations, and the description of device nodes.
 
+use crate::abi;
 use crate::nodes::{self, Invalid, Node};
 use crate::op::allowed::{OpSet, Unknown};
 use crate::op::{names, rules};
@@ -107,6 +108,24 @@ fn query_tells_of_what_is_allowed_only() {
             assert_eq!((info.flags, info.fields, info.op_flags), (0, 0, 0));
         }
     }
+}
+
+#[test]
+fn rings_that_poll_do_less_of_what_is_allowed() {
+    const FIXED_FILE: u8 = 1;
+    let polled = |opcode| rules::info(opcode).flags & abi::OP_IOPOLL != 0;
+    let mut left = existing();
+    left.retain(|&opcode| polled(opcode));
+    assert_eq!(members(&OpSet::all().polled()), left);
+    let set = set_of(&[0, 3, 22]).polled();
+    assert_eq!(members(&set), [0, 22]);
+    assert_eq!(set.sqe_flags(), FIXED_FILE);
+    assert_eq!(OpSet::all().sqe_flags(), !0);
+    let (nop, read) = (set.info(0), set.info(22));
+    assert_eq!((nop.sqe_flags, nop.fields), (0, rules::info(0).fields & !2));
+    assert_eq!(read.sqe_flags, FIXED_FILE);
+    assert_eq!(read.fields, rules::info(22).fields);
+    assert_eq!(set.info(3).flags, 0);
 }
 
 #[test]

@@ -55,6 +55,9 @@ const POLL: u32 = 0x7ff | 0x2000 | 0x8000_0000;
 /// What every operation accepts: DRAIN, LINK, HARDLINK, FORCE_ASYNC, CQE_SKIP_SUCCESS.
 const IN_TURN: u8 = 0x5e;
 
+/// NOP, and the transfers of files.
+const POLLED: [u8; 9] = [0, 1, 2, 4, 5, 22, 23, 58, 59];
+
 /// `MSG_OOB`, `DONTROUTE`, `DONTWAIT`, `EOR`, `CONFIRM`, `NOSIGNAL`, `MORE`.
 const SEND: u32 = 0xc8c5;
 /// `MSG_OOB`, `PEEK`, `TRUNC`, `DONTWAIT`, `WAITALL`, `ERRQUEUE`.
@@ -347,7 +350,13 @@ fn query_tells_what_check_accepts() {
             );
             continue;
         };
-        assert_eq!(info.flags, abi::OP_SUPPORTED);
+        let iopoll = if POLLED.contains(&opcode) {
+            abi::OP_IOPOLL
+        } else {
+            0
+        };
+        assert_eq!(info.flags, abi::OP_SUPPORTED | iopoll);
+        assert_eq!(rules::is_polled(opcode), iopoll != 0);
         assert_eq!(info.sqe_flags, operation.sqe_flags | IN_TURN);
         assert_eq!(info.op_flags, operation.op_flags);
         for (name, start, end) in FIELDS {
