@@ -28,6 +28,8 @@
 //! binding, submit         whom it belongs to; taking entries
 //! worker                  doing what blocks or has to wait
 //! driver, tags, wait      what all rings share; telling what is unused; waiting for completions
+//! poller                  asking devices for transfers that nobody else asks for
+//! polled                  transfers that devices have to be asked for
 //! nodes, query, request   the device nodes; QUERY; what is in flight between the queues
 //! op                      what a request does; one file per family
 //! buffers, files          what is registered

@@ -200,6 +200,7 @@ impl SharedMem {
             Self {
                 base: mapping.base(),
                 bytes: self.bytes,
+                number: self.number,
                 _pages: Pages::Alias(mapping),
                 journal: journal::Journal::new(),
             },
