@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who is charged with the memory of a ring: the memory cgroup of who sets it up. */
-#include <errno.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +11,7 @@
 
 #define ROOT "/sys/fs/cgroup"
 #define GROUP ROOT "/io_ring-charge"
-#define MB (1024 * 1024)
+#define SLOT 200	/* bytes that a request has at least */
 
 /* What a child has of its parent. */
 struct pipes {
@@ -21,9 +19,11 @@ struct pipes {
 	int end[2];		/* closed when it may go */
 };
 
+/* Of two rings with as many requests, one of them with much more memory. */
 struct news {
 	int error;
-	long bytes;		/* of the ring */
+	long bytes[2];
+	long charged[2];
 };
 
 FIXTURE(group)
@@ -45,18 +45,38 @@ FIXTURE_TEARDOWN(group)
 	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
-static int make_ring(void *arg)
+static long charged_now(void)
+{
+	return number_read(GROUP "/memory.current");
+}
+
+static struct news make_rings(void)
+{
+	static const __u32 entries[2] = { 1, IO_RING_MAX_ENTRIES };
+	struct news news = { .error = text_write(GROUP "/cgroup.procs", "0") };
+
+	for (unsigned int i = 0; !news.error && i < 2; i++) {
+		struct io_ring_setup wanted = ring_wanted(entries[i], 0);
+		long before = charged_now();
+		int fd;
+
+		wanted.requests = IO_RING_MAX_REQUESTS;
+		fd = ring_setup(&wanted);
+		if (fd < 0)
+			news.error = fd;
+		news.bytes[i] = fdinfo_value(fd, "bytes");
+		news.charged[i] = charged_now() - before;
+	}
+	return news;
+}
+
+static int make_rings_and_wait(void *arg)
 {
 	struct pipes *pipes = arg;
-	struct news news = { };
-	struct ring ring;
+	struct news news = make_rings();
 	char byte;
 
 	close(pipes->end[1]);
-	news.error = text_write(GROUP "/cgroup.procs", "0");
-	news.error = news.error ?: ring_open(&ring, IO_RING_MAX_ENTRIES, 0);
-	if (!news.error)
-		news.bytes = fdinfo_value(ring.fd, "bytes");
 	if (write(pipes->told[1], &news, sizeof(news)) != sizeof(news))
 		return 1;
 	return read(pipes->end[0], &byte, 1) ? 2 : 0;
@@ -64,27 +84,23 @@ static int make_ring(void *arg)
 
 TEST_F(group, is_charged_until_the_ring_is_gone)
 {
-	pid_t child = spawn(make_ring, &self->pipes);
+	pid_t child = spawn(make_rings_and_wait, &self->pipes);
 	struct news news;
-	long charged;
 
 	ASSERT_LE(0, child);
 	ASSERT_EQ(sizeof(news), read(self->pipes.told[0], &news, sizeof(news)));
 	EXPECT_EQ(0, news.error);
-	EXPECT_LT(MB, news.bytes);
-	charged = number_read(GROUP "/memory.current");
-	EXPECT_LE(news.bytes, charged) {
-		TH_LOG("%ld bytes, charged with %ld", news.bytes, charged);
-	}
+	/* What is charged comes in portions: half of it is certain. */
+	EXPECT_LE((long)IO_RING_MAX_REQUESTS * SLOT / 2, news.charged[0]);
+	EXPECT_LE((news.bytes[1] - news.bytes[0]) / 2, news.charged[1] - news.charged[0]);
+	EXPECT_LE(news.charged[0], charged_now());
 	close(self->pipes.end[0]);
 	close(self->pipes.end[1]);
 	EXPECT_EQ(0, outcome_of(child));
-	for (long end = now_ms() + patience(10 * SOON); now_ms() < end; sleep_ms(10)) {
-		charged = number_read(GROUP "/memory.current");
-		if (charged < news.bytes)
+	for (long end = now_ms() + patience(10 * SOON); now_ms() < end; sleep_ms(10))
+		if (charged_now() < news.charged[0])
 			break;
-	}
-	EXPECT_GT(news.bytes, charged);
+	EXPECT_GT(news.charged[0], charged_now());
 }
 
 TEST_HARNESS_MAIN
