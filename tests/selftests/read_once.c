@@ -122,6 +122,8 @@ TEST_F(argument, of_enter)
 	EXPECT_EQ(1, ring_ready(&self->ring));
 }
 
+/* 32-bit ARM loads all of it by one instruction, which begins anew after the fault. */
+#ifndef __arm__
 TEST_F(argument, of_register)
 {
 	int file = temp_file(TMPFS_DIR);
@@ -142,6 +144,7 @@ TEST_F(argument, of_register)
 	EXPECT_SPOILT();
 	close(file);
 }
+#endif
 
 TEST_F(argument, of_setup)
 {
