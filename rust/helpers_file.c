@@ -106,6 +106,12 @@ int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags)
 	return ret;
 }
 
+/* As io_ring_kiocb_flags(), of a transfer without flags. */
+int io_ring_file_iocb_flags(const struct file *file)
+{
+	return READ_ONCE(file->f_iocb_flags);
+}
+
 /* ioprio_check_cap() is not exported. */
 int io_ring_ioprio_check(u16 ioprio)
 {
@@ -214,6 +220,23 @@ ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write,
 			fsnotify_access(file);
 	}
 	return ret;
+}
+
+/*
+ * Reads as io_ring_transfer() does, from a file that has ->read_iter and may be read.
+ * Whether all has been read; nobody is notified of anything else.
+ */
+bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter)
+{
+	struct file *file = kiocb->ki_filp;
+	size_t len = iov_iter_count(iter);
+
+	if (rw_verify_area(READ, file, &kiocb->ki_pos, len))
+		return false;
+	if (file->f_op->read_iter(kiocb, iter) != len)
+		return false;
+	fsnotify_access(file);
+	return true;
 }
 
 /* Ends what io_ring_transfer() began, when a write completes later. Any context. */

@@ -8,6 +8,7 @@
 //! A [`Transfer`] owns all it needs (the file, a copy of the iovec array) and can be kept as long
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
+mod at_once;
 mod file_calls;
 mod held;
 mod memory;
