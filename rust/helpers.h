@@ -42,8 +42,8 @@ void io_ring_audit_end(void *record, bool allowed);
 struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv);
 int io_ring_file_modes(const struct file *file);
 int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags);
-int io_ring_file_iocb_flags(const struct file *file);
-bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter);
+bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter, void __user *buffer,
+			  size_t len);
 int io_ring_ioprio_check(u16 ioprio);
 u16 io_ring_ioprio_current(void);
 ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);

@@ -106,12 +106,6 @@ int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags)
 	return ret;
 }
 
-/* As io_ring_kiocb_flags(), of a transfer without flags. */
-int io_ring_file_iocb_flags(const struct file *file)
-{
-	return READ_ONCE(file->f_iocb_flags);
-}
-
 /* ioprio_check_cap() is not exported. */
 int io_ring_ioprio_check(u16 ioprio)
 {
@@ -223,14 +217,17 @@ ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write,
 }
 
 /*
- * Reads as io_ring_transfer() does, from a file that has ->read_iter and may be read.
- * Whether all has been read; nobody is notified of anything else.
+ * Reads to @buffer as io_ring_transfer() does, by @iter, from a file that has ->read_iter
+ * and may be read. Whether all has been read; nobody is notified of anything else.
  */
-bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter)
+bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter, void __user *buffer,
+			  size_t len)
 {
 	struct file *file = kiocb->ki_filp;
-	size_t len = iov_iter_count(iter);
 
+	if (unlikely(!access_ok(buffer, len)))
+		return false;
+	iov_iter_ubuf(iter, ITER_DEST, buffer, len);
 	if (rw_verify_area(READ, file, &kiocb->ki_pos, len))
 		return false;
 	if (file->f_op->read_iter(kiocb, iter) != len)

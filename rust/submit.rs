@@ -7,8 +7,10 @@
 //! the workers.
 //!
 //! An entry is only taken when there is a slot for it, so that its completion has a place whatever
-//! happens. A request that finishes at once leaves its slot to the next one and only its completion
-//! behind; but as many slots stay in reserve as there are such completions, see [`Finished`].
+//! happens. What is done at once needs none, and a request that finishes in this call leaves its slot to
+//! the next one; either leaves only its completion behind. But as many slots stay in reserve as there
+//! are such completions, see [`Finished`]. They need not be fetched: only who submits, or holds the
+//! ring's mutex for another reason, takes slots from home, so that they can only become more.
 
 #![forbid(unsafe_code)]
 
@@ -26,8 +28,12 @@ use self::{
 use crate::{
     abi,
     abstractions::{
-        plug,
+        plug::{
+            self,
+            Plug, //
+        },
         pool::{
+            Inside,
             Pool,
             Slot,
             Spare, //
@@ -71,7 +77,7 @@ const RARE: u8 = abi::SQE_IN_TURN | POLLED;
 
 /// Completions of requests that finished at once and have not been handed in yet.
 ///
-/// For each of them there is a spare slot, in case it has to be parked.
+/// For each of them there is a slot, spare or at home, in case it has to be parked.
 struct Finished {
     cqes: [abi::Cqe; ROUND as usize],
     count: usize,
@@ -112,8 +118,10 @@ pub(crate) struct Submitter {
     ops: OpSet,
     /// Operations whose refusal has been recorded.
     pub(crate) refusals: Refusals,
-    /// Slots fetched from the pool for this round that are not used.
+    /// Slots fetched from the pool that are not used.
     spare: Spare<Requests>,
+    /// How many there are at home, at least: only who holds the ring's mutex takes any.
+    at_home: usize,
     finished: Finished,
     /// Requests of this round that have finished and want no completion.
     skipped: u64,
@@ -161,6 +169,7 @@ impl Submitter {
             ops,
             refusals: Refusals::new(),
             spare: Spare::new(),
+            at_home: 0,
             finished: Finished {
                 cqes: [abi::Cqe::default(); ROUND as usize],
                 count: 0,
@@ -199,17 +208,20 @@ impl Submitter {
         let available = self.queue.available().map_err(|_| EOVERFLOW)?;
         let wanted = to_submit.min(available);
         let mut taken: u32 = 0;
-        while taken < wanted {
+        self.spare.adopt(pool);
+        while wanted != 0 {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
-            self.spare = pool.lock().take_some(usize::from(size));
-            let round = plug::plugged(size, || self.round(pool, workers, size));
+            let round = plug::may_plug(size, |plug| self.round(pool, workers, size, plug));
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
+            if round.stop || taken >= wanted {
+                break;
+            }
             // A chain is taken as a whole.
-            if round.stop || (!self.is_in_chain() && current!().signal_pending()) {
+            if !self.is_in_chain() && current!().signal_pending() {
                 break;
             }
         }
@@ -226,8 +238,6 @@ impl Submitter {
     /// Starts the chain that the last entry of a batch has left open.
     #[cold]
     fn end_batch(&mut self, pool: &Pool<Requests>, workers: &Arc<Workers>) {
-        // No more than its members bring, but of this pool.
-        self.spare = pool.lock().take_some(0);
         // Its rejected entries have completed, and nothing follows them.
         let _ = plug::plugged(ROUND, || self.end_chain(pool, workers));
         self.hand_in(pool);
@@ -248,18 +258,35 @@ impl Submitter {
 
     /// Takes and starts up to `size` entries.
     #[inline]
-    fn round(&mut self, pool: &Pool<Requests>, workers: &Workers, size: u16) -> Round {
+    fn round(
+        &mut self,
+        pool: &Pool<Requests>,
+        workers: &Workers,
+        size: u16,
+        plug: &mut Plug<'_>,
+    ) -> Round {
         let mut taken = 0;
         while taken < u32::from(size) {
-            // Those that have finished need theirs if they are parked.
-            if self.spare.len() <= self.finished.count {
+            if !self.has_slot(pool) {
                 return Round { taken, stop: true };
             }
             taken = taken.wrapping_add(1);
             let Some(sqe) = self.queue.take() else {
                 continue;
             };
-            let rejected = self.start(pool, workers, &sqe).is_err();
+            let rejected = match self.at_once(pool, &sqe) {
+                Some(result) => {
+                    (self.finished).push(request::done(sqe.user_data, result, Path::Inline));
+                    false
+                }
+                None => {
+                    plug.hold();
+                    if self.spare.len() == 0 {
+                        self.fetch(pool, usize::from(size));
+                    }
+                    self.start(pool, workers, &sqe).is_err()
+                }
+            };
             if rejected && self.on_reject == OnReject::Stop {
                 return Round { taken, stop: true };
             }
@@ -267,20 +294,38 @@ impl Submitter {
         Round { taken, stop: false }
     }
 
-    /// Starts one request, for which there is a spare slot.
+    /// Whether there is a slot for one more request: those that have finished need theirs if they are
+    /// parked.
     #[inline]
+    fn has_slot(&mut self, pool: &Pool<Requests>) -> bool {
+        let needed = self.finished.count;
+        self.spare.len().wrapping_add(self.at_home) > needed || {
+            self.at_home = pool.lock().at_home();
+            self.spare.len().wrapping_add(self.at_home) > needed
+        }
+    }
+
+    /// Fetches slots for this round, but those that completions may need.
+    fn fetch(&mut self, pool: &Pool<Requests>, most: usize) {
+        let mut inside = pool.lock();
+        inside.fetch(&mut self.spare, most);
+        self.at_home = inside.at_home();
+    }
+
+    /// What is known of the slots at home is not true any more: others have been taken.
+    pub(crate) fn forget_home(&mut self) {
+        self.at_home = 0;
+    }
+
+    /// Starts one request, for which there is a spare slot. Kept apart from what is done at once, which is
+    /// cheaper without it.
+    #[inline(never)]
     fn start(
         &mut self,
         pool: &Pool<Requests>,
         workers: &Workers,
         sqe: &abi::Sqe,
     ) -> Result<(), Rejected> {
-        trace::submit(move || (request::traced_entry(pool, sqe), sqe.flags, sqe.fd));
-        if let Some(result) = self.at_once(sqe) {
-            self.finished
-                .push(request::done(sqe.user_data, result, Path::Inline));
-            return Ok(());
-        }
         let mut place = Place::new();
         let prepared = op::prepare(sqe, &mut place, &self.ops, &self.files, &self.buffers);
         if (sqe.flags | self.always) & RARE != 0 {
@@ -322,7 +367,8 @@ impl Submitter {
     /// Does what needs no slot: what most programs do most of the time, without anything special.
     /// Answers the result.
     #[inline]
-    fn at_once(&self, sqe: &abi::Sqe) -> Option<isize> {
+    fn at_once(&self, pool: &Pool<Requests>, sqe: &abi::Sqe) -> Option<isize> {
+        trace::submit(move || (request::traced_entry(pool, sqe), sqe.flags, sqe.fd));
         if self.always != 0 || !self.ops.contains(sqe.opcode) {
             return None;
         }
@@ -413,17 +459,26 @@ impl Submitter {
         }
     }
 
+    /// Adds the completions of what has finished to the queue.
+    #[inline(always)]
+    fn post(&mut self, inside: &mut Inside<Requests>) {
+        completion::post_all(inside, self.finished.as_slice(), &mut self.spare);
+        self.finished.count = 0;
+        // Those that had to be parked may have taken some.
+        self.at_home = inside.at_home();
+    }
+
     /// Hands in the completions of what has finished, and the slots that were not needed.
     #[inline]
     fn hand_in(&mut self, pool: &Pool<Requests>) {
-        if self.spare.len() == 0 && self.skipped == 0 {
+        if self.finished.count == 0 && self.spare.len() == 0 && self.skipped == 0 {
             return;
         }
         let mut inside = pool.lock();
-        completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
-        self.finished.count = 0;
+        self.post(&mut inside);
         completion::skip(&mut inside, core::mem::take(&mut self.skipped));
         inside.put_all(&mut self.spare);
+        self.at_home = inside.at_home();
         completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 }

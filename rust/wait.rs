@@ -121,6 +121,7 @@ pub(crate) enum Looked {
 ///
 /// `EINTR`, `EOVERFLOW` (the head is out of range), `EOWNERDEAD`; if the terms have it: `ETIME`,
 /// `EDEADLK` (too few requests are under way).
+#[inline]
 pub(crate) fn for_completions(
     pool: &Pool<Requests>,
     min_complete: u32,
@@ -131,6 +132,16 @@ pub(crate) fn for_completions(
     if completion::are_ready(pool, wanted) {
         return Ok(());
     }
+    wait(pool, wanted, terms, look)
+}
+
+#[inline(never)]
+fn wait(
+    pool: &Pool<Requests>,
+    wanted: u32,
+    terms: Option<&Terms>,
+    look: &(dyn Fn() -> Looked + Sync),
+) -> Result {
     let wait = Wait {
         pool,
         wanted,

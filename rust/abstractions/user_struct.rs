@@ -85,7 +85,9 @@ impl<T: FromBytes + IntoBytes + Immutable> UserStruct<T> {
                 size_of::<T>() / size_of::<u64>(),
             )
         };
-        kernel::error::to_result(ret)?;
+        if ret != 0 {
+            return Err(EFAULT);
+        }
         // SAFETY: All of it has been written, and every pattern of bits is a `T`.
         Ok(unsafe { value.assume_init() })
     }

@@ -95,6 +95,7 @@ impl Context {
     /// slots for the completions of tags), `ENOMEM`.
     pub(crate) fn update<T: Tabled>(&self, first: usize, changes: KVVec<Change<T>>) -> Result {
         self.act(|submitter, _| {
+            submitter.forget_home();
             let table = T::table(submitter);
             let mut notes = TagNotes::reserve(&self.pool, table.tags_of(first, &changes)?)?;
             table.update(first, changes, |retired| notes.retire(retired));
@@ -110,6 +111,7 @@ impl Context {
     /// `ENOMEM`.
     pub(crate) fn unregister<T: Tabled>(&self) -> Result {
         self.act(|submitter, _| {
+            submitter.forget_home();
             let table = T::table(submitter);
             let mut notes = TagNotes::reserve(&self.pool, table.tags()?)?;
             table.clear(|retired| notes.retire(retired));

@@ -281,6 +281,7 @@ impl Shared {
     ///
     /// Nothing is plain while the tail moves. A head out of range is not either: the program sees a
     /// new tail before `tail` has it, and may have read on.
+    #[inline]
     fn ready_at_rest(&self) -> Option<u32> {
         let tail = self.tail.load(Acquire);
         let head = Position::new(self.head_word.load_acquire());
@@ -360,14 +361,21 @@ impl Shared {
 ///
 /// Head and tail are compared as they were at the same moment: else other threads that reap and
 /// complete could make a true head look false. Process context.
+#[inline]
 pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     let shared = D::completion(pool.shared());
     if let Some(ready) = shared.ready_at_rest() {
         return Ok(ready);
     }
+    ready_for_sure(pool)
+}
+
+#[cold]
+fn ready_for_sure<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     let inside = pool.lock();
     let head = Position::new(inside.state.head_word.load_acquire());
-    index::filled(head, inside.state.tail, shared.capacity)
+    let capacity = D::completion(pool.shared()).capacity;
+    index::filled(head, inside.state.tail, capacity)
 }
 
 /// Whether it is plain to see, without the lock, that the program can read `wanted` completions.
@@ -406,7 +414,15 @@ pub(crate) fn under_way<D: Completing>(pool: &Pool<D>) -> usize {
 }
 
 /// Moves parked completions to the queue, as far as there is room, and makes them known.
+#[inline]
 pub(crate) fn flush_parked<D: Completing>(pool: &Pool<D>) {
+    if D::completion(pool.shared()).has_parked() {
+        flush(pool);
+    }
+}
+
+#[cold]
+fn flush<D: Completing>(pool: &Pool<D>) {
     let shared = D::completion(pool.shared());
     let mut moved = true;
     while moved && shared.has_parked() {
@@ -431,7 +447,8 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
 }
 
 /// Adds the completions of requests that have finished without a slot of their own; those that have to
-/// be parked take one of `spare`, where there are at least as many. [`publish`] makes them known.
+/// be parked take one of `spare`, or of those at home: together there are at least as many. [`publish`]
+/// makes them known.
 #[inline(always)]
 pub(crate) fn post_all<D: Completing>(
     inside: &mut Inside<D>,
@@ -441,7 +458,7 @@ pub(crate) fn post_all<D: Completing>(
     for &cqe in cqes {
         if inside.state.parked.is_empty() && inside.state.has_room() {
             inside.state.push(cqe);
-        } else if let Some(mut slot) = spare.take() {
+        } else if let Some(mut slot) = spare.take().or_else(|| inside.take()) {
             D::keep(&mut slot, cqe);
             post(inside, slot);
         }

@@ -260,8 +260,7 @@ impl Submitter {
             return;
         }
         let mut inside = pool.lock();
-        completion::post_all(&mut inside, self.finished.as_slice(), &mut self.spare);
-        self.finished.count = 0;
+        self.post(&mut inside);
         completion::publish_at_once(&pool.shared().completion, &mut inside);
     }
 

@@ -7,6 +7,7 @@ use super::{
     Core,
     Domain,
     Inside,
+    Pool,
     Slot, //
 };
 use core::ptr::null;
@@ -32,6 +33,15 @@ impl<D: Domain> Spare<D> {
             slots: Chain::new(),
             count: 0,
             core: null(),
+        }
+    }
+
+    /// From now on, slots of `pool`, unless there are some of another one.
+    #[inline]
+    pub(crate) fn adopt(&mut self, pool: &Pool<D>) {
+        if self.count == 0 {
+            // INVARIANT: There are none.
+            self.core = pool.core.as_ptr();
         }
     }
 
@@ -63,30 +73,32 @@ impl<D: Domain> Spare<D> {
 }
 
 impl<D: Domain> Inside<D> {
-    /// Fetches up to `most` slots from those at home.
+    /// Adds to `spare`, which is empty, up to `most` slots from those at home.
     #[inline]
-    pub(crate) fn take_some(&mut self, most: usize) -> Spare<D> {
+    pub(crate) fn fetch(&mut self, spare: &mut Spare<D>, most: usize) {
+        if spare.core != self.core || spare.count != 0 {
+            return;
+        }
         let (slots, count) = self.home.split_front(most);
         // OVERFLOW: So many slots were at home.
         self.at_home = self.at_home.wrapping_sub(count);
         // INVARIANT: All that are at home are of this pool.
-        Spare {
-            slots,
-            count,
-            core: self.core,
-        }
+        spare.slots = slots;
+        spare.count = count;
     }
 
     /// Brings home what was fetched and has not been used.
     #[inline]
     pub(crate) fn put_all(&mut self, spare: &mut Spare<D>) {
-        let spare = core::mem::replace(spare, Spare::new());
-        if spare.core != self.core {
-            // Slots of another pool: their home is elsewhere, where dropping brings them.
+        if spare.count == 0 || spare.core != self.core {
+            // The home of slots of another pool is elsewhere.
             return;
         }
-        self.home.prepend(spare.slots);
+        // INVARIANT: None is left.
+        let slots = core::mem::replace(&mut spare.slots, Chain::new());
+        let count = core::mem::take(&mut spare.count);
+        self.home.prepend(slots);
         // OVERFLOW: At most the number of slots of the pool.
-        self.at_home = self.at_home.wrapping_add(spare.count);
+        self.at_home = self.at_home.wrapping_add(count);
     }
 }

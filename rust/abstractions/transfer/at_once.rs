@@ -55,9 +55,7 @@ impl OpenFile {
         let mut kiocb = bindings::kiocb {
             ki_filp: self.as_ptr(),
             ki_pos: position,
-            // What the general way would find; whether it is to be direct may change at any time.
-            // SAFETY: The file is alive.
-            ki_flags: nowait | unsafe { helpers::io_ring_file_iocb_flags(self.as_ptr()) },
+            ki_flags: nowait | self.iocb_flags(),
             ..pin_init::zeroed()
         };
         if kiocb.ki_flags & helpers::IO_RING_IOCB_DIRECT != 0 {
@@ -65,13 +63,17 @@ impl OpenFile {
         }
         let mut iter = MaybeUninit::<bindings::iov_iter>::uninit();
         let buffer = core::ptr::without_provenance_mut(address);
-        // SAFETY: `iter` is valid for writes, and the address is checked by the function.
-        let ret = unsafe { bindings::import_ubuf(0, buffer, len as usize, iter.as_mut_ptr()) };
-        if ret != 0 {
-            return false;
-        }
         // SAFETY: The file has a `read_iter`, may be read, and is alive; without a completion function
-        // it has answered when this returns, and `import_ubuf` has initialised the iterator.
-        unsafe { helpers::io_ring_read_at_once(&mut kiocb, iter.as_mut_ptr()) }
+        // it has answered when this returns. The function checks the address, and makes the iterator.
+        unsafe {
+            helpers::io_ring_read_at_once(&mut kiocb, iter.as_mut_ptr(), buffer, len as usize)
+        }
+    }
+
+    /// The `ki_flags` of a transfer without flags: some of them may change at any time.
+    #[inline]
+    fn iocb_flags(&self) -> c_int {
+        // SAFETY: The file is alive; any value is one.
+        unsafe { (&raw const (*self.as_ptr()).f_iocb_flags).read_volatile() as c_int }
     }
 }
