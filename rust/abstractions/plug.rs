@@ -15,10 +15,10 @@ pub(crate) struct Plug<'a> {
 }
 
 impl Plug<'_> {
-    /// A block request may be started next: holds the plug, unless that would be the only one.
+    /// A block request may be started next: holds the plug, if it is not held yet.
     #[inline]
     pub(crate) fn hold(&mut self) {
-        if !self.is_held && self.requests > 1 {
+        if !self.is_held {
             self.is_held = true;
             start(self.raw, self.requests);
         }
