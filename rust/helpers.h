@@ -42,6 +42,9 @@ void io_ring_audit_end(void *record, bool allowed);
 struct file *io_ring_anon_file(const char *name, const struct file_operations *fops, void *priv);
 int io_ring_file_modes(const struct file *file);
 int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags);
+unsigned long io_ring_fdget_storage(unsigned int fd);
+struct file *io_ring_fd_file(unsigned long word);
+void io_ring_fdput(unsigned long word);
 bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter, void __user *buffer,
 			  size_t len);
 int io_ring_ioprio_check(u16 ioprio);
@@ -191,6 +194,7 @@ const int IO_RING_FILE_GUARDED = 1 << 16;
 const int IO_RING_FILE_SYNCS = 1 << 17;
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
+const int IO_RING_IOCB_NOIO = IOCB_NOIO;
 const int IO_RING_IOCB_DIRECT = IOCB_DIRECT;
 const int IO_RING_IOCB_HIPRI = (__force int)IOCB_HIPRI;
 const int IO_RING_IOCB_APPEND = (__force int)IOCB_APPEND;

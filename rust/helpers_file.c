@@ -216,6 +216,27 @@ ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write,
 	return ret;
 }
 
+/* What fdget() answers, if that is a regular file or a block device; else 0. */
+unsigned long io_ring_fdget_storage(unsigned int fd)
+{
+	struct fd f = fdget(fd);
+
+	if (!fd_empty(f) && is_storage(fd_file(f)))
+		return f.word;
+	fdput(f);
+	return 0;
+}
+
+struct file *io_ring_fd_file(unsigned long word)
+{
+	return fd_file((struct fd) { word });
+}
+
+void io_ring_fdput(unsigned long word)
+{
+	fdput((struct fd) { word });
+}
+
 /*
  * Reads to @buffer as io_ring_transfer() does, by @iter, from a file that has ->read_iter
  * and may be read. Whether all has been read; nobody is notified of anything else.

@@ -21,6 +21,7 @@ mod socket;
 mod terms;
 mod user_buffers;
 
+pub(crate) use at_once::read_at_once;
 pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,

@@ -20,6 +20,7 @@ use crate::{
         },
         shared::Shared,
         transfer::{
+            self,
             Direction,
             NewBuffers,
             NewTransfer,
@@ -38,12 +39,17 @@ use kernel::prelude::*;
 /// bytes that was. `None` if it is something else, and nothing has happened. Process context.
 #[inline]
 pub(crate) fn at_once(sqe: &abi::Sqe, files: &FileTable) -> Option<isize> {
-    if sqe.flags != abi::SQE_FIXED_FILE || sqe.ioprio != 0 || sqe.op_flags != 0 {
+    if sqe.ioprio != 0 || sqe.op_flags != 0 {
         return None;
     }
-    let file = files.at(u32::try_from(sqe.fd).ok()?)?;
-    file.read_at_once(sqe.off, sqe.addr, sqe.len)
-        .then(|| isize::try_from(sqe.len).ok())?
+    let is_done = match sqe.flags {
+        0 => transfer::read_at_once(sqe.fd, sqe.off, sqe.addr, sqe.len),
+        abi::SQE_FIXED_FILE => files
+            .at(u32::try_from(sqe.fd).ok()?)?
+            .read_at_once(sqe.off, sqe.addr, sqe.len),
+        _ => false,
+    };
+    is_done.then(|| isize::try_from(sqe.len).ok())?
 }
 
 /// A transfer of one buffer.

@@ -192,6 +192,13 @@ TEST_F_TIMEOUT(counts, of_reads_by_number_and_by_descriptor, LIMIT_S)
 	read_counted(_metadata, &self->bench, sqe_fixed(sqe, 0), reads, calls);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		EXPECT_EQ(0, calls[i]);
+	/* A process with one thread has nobody to count for. */
+	read_counted(_metadata, &self->bench, sqe, BY_DESCRIPTOR, calls);
+	for (size_t i = 0; i < FUNCTIONS; i++)
+		EXPECT_EQ(0, calls[i]);
+	/* What is not done at once is counted: the probes work. */
+	sqe = sqe_rw(IO_RING_OP_READV, self->bench.file, &(struct iovec) {
+			     self->bench.memory, LEN }, 1, 0);
 	read_counted(_metadata, &self->bench, sqe, BY_DESCRIPTOR, calls);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		EXPECT_EQ(BY_DESCRIPTOR, calls[i]);
