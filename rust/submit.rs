@@ -209,7 +209,7 @@ impl Submitter {
         let wanted = to_submit.min(available);
         let mut taken: u32 = 0;
         self.spare.adopt(pool);
-        while wanted != 0 {
+        while taken < wanted {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
             let round = plug::may_plug(size, |plug| self.round(pool, workers, size, plug));
@@ -217,11 +217,9 @@ impl Submitter {
             self.hand_in(pool);
             self.leave_to(workers);
             taken = taken.wrapping_add(round.taken);
-            if round.stop || taken >= wanted {
-                break;
-            }
             // A chain is taken as a whole.
-            if !self.is_in_chain() && current!().signal_pending() {
+            let goes_on = taken >= wanted || self.is_in_chain();
+            if round.stop || (!goes_on && current!().signal_pending()) {
                 break;
             }
         }

@@ -12,6 +12,7 @@ mod counts;
 mod discard;
 mod more;
 mod observers;
+mod parked;
 mod traced;
 
 pub(crate) use counts::skip;
@@ -28,6 +29,10 @@ pub(crate) use observers::{
     OnCount,
     OnIdle,
     OnOut, //
+};
+pub(crate) use parked::{
+    flush_parked,
+    unpark, //
 };
 pub(crate) use traced::traced;
 
@@ -364,18 +369,14 @@ impl Shared {
 #[inline]
 pub(crate) fn ready<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     let shared = D::completion(pool.shared());
-    if let Some(ready) = shared.ready_at_rest() {
-        return Ok(ready);
-    }
-    ready_for_sure(pool)
+    shared.ready_at_rest().map_or_else(|| judge(pool), Ok)
 }
 
 #[cold]
-fn ready_for_sure<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
+fn judge<D: Completing>(pool: &Pool<D>) -> Result<u32, OutOfRange> {
     let inside = pool.lock();
     let head = Position::new(inside.state.head_word.load_acquire());
-    let capacity = D::completion(pool.shared()).capacity;
-    index::filled(head, inside.state.tail, capacity)
+    index::filled(head, inside.state.tail, inside.state.capacity)
 }
 
 /// Whether it is plain to see, without the lock, that the program can read `wanted` completions.
@@ -413,25 +414,6 @@ pub(crate) fn under_way<D: Completing>(pool: &Pool<D>) -> usize {
     pool.len().saturating_sub(idle)
 }
 
-/// Moves parked completions to the queue, as far as there is room, and makes them known.
-#[inline]
-pub(crate) fn flush_parked<D: Completing>(pool: &Pool<D>) {
-    if D::completion(pool.shared()).has_parked() {
-        flush(pool);
-    }
-}
-
-#[cold]
-fn flush<D: Completing>(pool: &Pool<D>) {
-    let shared = D::completion(pool.shared());
-    let mut moved = true;
-    while moved && shared.has_parked() {
-        let mut inside = pool.lock();
-        moved = unpark(&mut inside, MOVE_AT_ONCE);
-        publish(shared, &mut inside);
-    }
-}
-
 /// Adds a finished request's completion, or parks it. [`publish`] makes it known.
 #[inline]
 pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
@@ -446,9 +428,8 @@ pub(crate) fn post<D: Completing>(inside: &mut Inside<D>, slot: Slot<D>) {
     }
 }
 
-/// Adds the completions of requests that have finished without a slot of their own; those that have to
-/// be parked take one of `spare`, or of those at home: together there are at least as many. [`publish`]
-/// makes them known.
+/// Adds completions of requests without a slot of their own; those that have to be parked take one of
+/// `spare`, or of those at home: together there are as many. [`publish`] makes them known.
 #[inline(always)]
 pub(crate) fn post_all<D: Completing>(
     inside: &mut Inside<D>,
@@ -463,22 +444,6 @@ pub(crate) fn post_all<D: Completing>(
             post(inside, slot);
         }
     }
-}
-
-/// Moves up to `most` parked completions to the queue, if there is room, and answers whether it
-/// moved any. [`publish`] makes them known.
-#[cold]
-pub(crate) fn unpark<D: Completing>(inside: &mut Inside<D>, most: u32) -> bool {
-    let mut moved = 0;
-    while moved < most && !inside.state.parked.is_empty() && inside.state.has_room() {
-        if let Some(slot) = inside.state.unpark() {
-            inside.state.push(D::cqe(&slot));
-            inside.put(slot);
-            moved = moved.wrapping_add(1);
-        }
-    }
-    inside.state.notices.has_moved |= moved != 0;
-    moved != 0
 }
 
 /// Makes known what was added, to the program and to those who wait.
