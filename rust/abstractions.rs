@@ -29,6 +29,7 @@ pub(crate) mod seq_number;
 pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
+pub(crate) mod stand_in;
 pub(crate) mod timer;
 pub(crate) mod transfer;
 #[cfg(CONFIG_IO_RING_KUNIT_TEST)]

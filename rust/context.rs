@@ -22,6 +22,7 @@
 
 mod fdinfo;
 pub(crate) mod registered;
+mod sq_side;
 
 use crate::{
     abi,
@@ -78,12 +79,14 @@ use crate::{
         },
         index::{
             self,
+            OutOfRange,
             Position, //
         },
         layout::Layout,
         sizes::Sizes,
         submission::SubmissionQueue, //
     },
+    sq_thread::SqThread,
     submit::{
         OnReject,
         Submitted,
@@ -103,7 +106,8 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
+        Arc,
+        SetOnce, //
     },
     workqueue::{
         Work,
@@ -149,6 +153,7 @@ pub(crate) struct Context {
     submitted: Atomic<u64>,
     sq_tail: SharedWord,
     mem: Arc<SharedMem>,
+    sq_thread: SetOnce<Arc<SqThread<Self>>>,
     #[pin]
     teardown: Work<Self>,
     counted: Counted,
@@ -211,6 +216,7 @@ impl Context {
                 submitted: Atomic::new(0),
                 sq_tail: mem.word(layout.sq_off.tail)?,
                 mem,
+                sq_thread: SetOnce::new(),
                 teardown <- new_work!("io_ring_teardown"),
                 counted,
                 _module: ModuleRef::get(),
@@ -301,24 +307,33 @@ impl Context {
     }
 
     fn submit(&self, to_submit: u32) -> Result<u32> {
-        self.act(|submitter, workers| {
-            let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
-            let queue = submitter.queue();
-            self.sq_head.store(queue.head().get(), Relaxed);
-            self.sq_dropped.store(queue.dropped(), Relaxed);
-            let total = self.submitted.load(Relaxed);
-            self.submitted
-                .store(total.wrapping_add(u64::from(taken)), Relaxed);
-            if was_full {
-                // Who polls for room may have seen none.
-                self.wait_queue().wake(News::Writable);
-            }
-            if self.pool.shared().away.owes_threads() {
-                // Who polls comes by, see `readiness`.
-                self.wait_queue().wake(News::Readable);
-            }
-            Ok(taken)
-        })
+        self.act(|submitter, workers| self.take(submitter, workers, to_submit))
+    }
+
+    /// Takes up to `to_submit` entries.
+    #[inline]
+    fn take(
+        &self,
+        submitter: &mut Submitter,
+        workers: &Arc<Workers>,
+        to_submit: u32,
+    ) -> Result<u32> {
+        let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
+        let queue = submitter.queue();
+        self.sq_head.store(queue.head().get(), Relaxed);
+        self.sq_dropped.store(queue.dropped(), Relaxed);
+        let total = self.submitted.load(Relaxed);
+        self.submitted
+            .store(total.wrapping_add(u64::from(taken)), Relaxed);
+        if was_full {
+            // Who polls for room may have seen none.
+            self.wait_queue().wake(News::Writable);
+        }
+        if self.pool.shared().away.owes_threads() {
+            // Who polls comes by, see `readiness`.
+            self.wait_queue().wake(News::Readable);
+        }
+        Ok(taken)
     }
 
     /// QUIESCE: cancels all and waits, up to `timeout` nanoseconds, until no request is under way.
@@ -385,13 +400,18 @@ impl Context {
     pub(crate) fn readiness(&self) -> Readiness {
         completion::flush_parked(&self.pool);
         self.make_up_for_threads();
-        let head = Position::new(self.sq_head.load(Relaxed));
-        let tail = Position::new(self.sq_tail.load_acquire());
         Readiness {
             readable: completion::ready(&self.pool) != Ok(0),
-            writable: index::room(head, tail, self.layout.entries) != Ok(0),
+            writable: self.room() != Ok(0),
             hung_up: self.pool.shared().completion.is_owner_gone(),
         }
+    }
+
+    /// How many entries there is room for in the submission queue.
+    fn room(&self) -> Result<u32, OutOfRange> {
+        let head = Position::new(self.sq_head.load(Relaxed));
+        let tail = Position::new(self.sq_tail.load_acquire());
+        index::room(head, tail, self.layout.entries)
     }
 
     /// A descriptor is being closed. If that is because the process of the ring exits or executes
@@ -400,6 +420,7 @@ impl Context {
         let shared = self.pool.shared();
         let leaves = |owner: &Owner| owner.is_current_leaving(table);
         if self.binding.leave_if(shared, leaves) {
+            self.dismiss_sq_thread();
             // Threads of the process with another descriptor table may be about to submit.
             drop(self.submitting.lock());
             self.forget_if_left();
@@ -412,6 +433,7 @@ impl Context {
     pub(crate) fn address_space_ends(&self, space: AddressSpace) {
         let leaves = |owner: &Owner| owner.lives_in(space);
         if self.binding.leave_if(self.pool.shared(), leaves) {
+            self.dismiss_sq_thread();
             self.forget_if_left();
         }
     }
@@ -419,6 +441,13 @@ impl Context {
     /// The last descriptor and the last mapping are gone. Process context; waits for what devices
     /// still own, as far as the current task may.
     pub(crate) fn release(this: Arc<Self>) {
+        if this.close_sq_thread() {
+            Self::destroy(this);
+        }
+    }
+
+    /// The rest of [`Context::release`]: nobody submits any more.
+    fn destroy(this: Arc<Self>) {
         let workers = this.binding.workers();
         if let Some(workers) = &workers {
             workers.shut_down();
@@ -434,6 +463,9 @@ impl Context {
         };
         if let Some(workers) = &workers {
             workers.wait_for_ends(THREAD_PATIENCE);
+        }
+        if let Some(thread) = this.sq_thread.as_ref() {
+            thread.wait_for_end(THREAD_PATIENCE);
         }
         if waited.is_err() && !idle() {
             this.counted.driver().counters.teardowns.add(1);

@@ -65,6 +65,7 @@ pub(crate) mod request;
 pub(crate) mod resources;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
+pub(crate) mod sq_thread;
 pub(crate) mod submit;
 pub(crate) mod tags;
 pub(crate) mod tally;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod counts;
+mod flags;
 mod more;
 mod observers;
 
@@ -24,6 +25,7 @@ pub(crate) use observers::{
     OnOut, //
 };
 
+use flags::Flags;
 use observers::Observers;
 
 use crate::{
@@ -114,7 +116,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     head_word: SharedWord,
     tail_word: SharedWord,
     overflow_word: SharedWord,
-    flags_word: SharedWord,
+    pub(crate) flags: Flags,
 }
 
 impl<D: Completing> CompletionQueue<D> {
@@ -141,7 +143,7 @@ impl<D: Completing> CompletionQueue<D> {
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
             overflow_word: mem.word(off.overflow)?,
-            flags_word: mem.word(layout.sq_off.flags)?,
+            flags: Flags::new(mem.word(layout.sq_off.flags)?),
         })
     }
 
@@ -184,7 +186,7 @@ impl<D: Completing> CompletionQueue<D> {
     #[cold]
     fn park(&mut self, slot: Slot<D>) {
         if self.parked.is_empty() {
-            self.flags_word.store_release(abi::SQ_CQ_OVERFLOW);
+            self.flags.set(abi::SQ_CQ_OVERFLOW);
         }
         self.parked.push_back(slot);
         self.parked_now = self.parked_now.wrapping_add(1);
@@ -197,7 +199,7 @@ impl<D: Completing> CompletionQueue<D> {
         let slot = self.parked.pop()?;
         self.parked_now = self.parked_now.wrapping_sub(1);
         if self.parked.is_empty() {
-            self.flags_word.store_release(0);
+            self.flags.clear(abi::SQ_CQ_OVERFLOW);
         }
         Some(slot)
     }
