@@ -35,7 +35,7 @@ static struct task_struct *oldest_thread(struct pid *pid, const struct mm_struct
 }
 
 /*
- * Finds the oldest thread of the process @pid with the address space @mm. -ESRCH:
+ * Finds the oldest thread of the process @pid with the address space @mm. -EOWNERDEAD:
  * there is none. -EPERM: it has other rights than @cred.
  */
 static int find_principal(struct pid *pid, const struct mm_struct *mm, const struct cred *cred,
@@ -47,7 +47,7 @@ static int find_principal(struct pid *pid, const struct mm_struct *mm, const str
 	rcu_read_lock();
 	thread = oldest_thread(pid, mm);
 	if (!thread)
-		ret = -ESRCH;
+		ret = -EOWNERDEAD;
 	else if (!io_ring_has_rights(__task_cred(thread), cred))
 		ret = -EPERM;
 	else
@@ -68,7 +68,7 @@ int io_ring_may_stand_in(struct pid *pid, const struct mm_struct *mm, const stru
 
 /*
  * As io_ring_may_stand_in(), and gives the current task, a worker of that process,
- * the descriptor table of that thread. -ESRCH also if it has one.
+ * the descriptor table of that thread. -EOWNERDEAD also if it has one.
  */
 int io_ring_stand_in(struct pid *pid, const struct mm_struct *mm, const struct cred *cred)
 {
@@ -77,7 +77,7 @@ int io_ring_stand_in(struct pid *pid, const struct mm_struct *mm, const struct c
 	int ret;
 
 	if (current->files)
-		return -ESRCH;
+		return -EOWNERDEAD;
 	ret = find_principal(pid, mm, cred, &principal);
 	if (ret)
 		return ret;
@@ -88,7 +88,7 @@ int io_ring_stand_in(struct pid *pid, const struct mm_struct *mm, const struct c
 	task_unlock(principal);
 	put_task_struct(principal);
 	if (!files)
-		return -ESRCH;
+		return -EOWNERDEAD;
 	task_lock(current);
 	current->files = files;
 	task_unlock(current);

@@ -111,7 +111,7 @@ pub(crate) trait Side: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `EINTR`; `EBUSY` (no slot is free), `EPERM` (the rights), `ESRCH` (the process is gone),
+    /// `EINTR`; `EBUSY` (no slot is free), `EPERM` (the rights), `EOWNERDEAD` (the process is gone),
     /// `EOVERFLOW` (an index is out of range).
     fn take_offered(&self, owner: &Owner) -> Result<u32>;
 
@@ -235,7 +235,7 @@ impl<S: Side> SqThread<S> {
     ///
     /// # Errors
     ///
-    /// `EPERM`, `ESRCH`.
+    /// `EPERM`, `EOWNERDEAD`.
     pub(crate) fn check_rights(&self) -> Result {
         self.owner.may_stand_in()
     }
@@ -319,7 +319,7 @@ impl<S: Side> SqThread<S> {
                     Ok(0) | Err(EBUSY) => (),
                     Ok(_) => last = Instant::now(),
                     Err(EINTR) => return,
-                    Err(ESRCH) => return me.leave(),
+                    Err(EOWNERDEAD) => return me.leave(),
                     Err(_) => return self.sleep(me, side, Wait::ForCall),
                 }
                 if worker_thread::has_files_to_close() {

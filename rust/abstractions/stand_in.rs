@@ -32,7 +32,7 @@ impl Owner {
     ///
     /// # Errors
     ///
-    /// `EPERM` if the process has other rights by now, `ESRCH` if it has no threads any more.
+    /// `EPERM` if the process has other rights by now, `EOWNERDEAD` if it has no threads any more.
     pub(crate) fn stand_in(&self) -> Result<StandIn> {
         let (pid, mm, cred) = self.parts();
         // SAFETY: All are alive by the type invariants of `Owner`.
