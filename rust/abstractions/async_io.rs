@@ -180,10 +180,7 @@ pub(crate) fn start<D: IoDomain>(mut slot: Slot<D>, mut transfer: NewTransfer<'_
             Attempt::Block | Attempt::Queued => Started::WouldBlock(holding(slot, transfer)),
         };
     }
-    let transfer = transfer.into_inner();
-    slot.is_write = transfer.is_write();
-    slot.transfer = Some(transfer);
-    slot.lies = 0;
+    put(&mut slot, transfer.into_inner());
     attempt(slot, May::NotBlock)
 }
 
@@ -200,9 +197,15 @@ fn try_lent(transfer: &mut Transfer) -> Attempt {
 pub(crate) fn keep<D: IoDomain>(slot: &mut Slot<D>, transfer: NewTransfer<'_>) -> usize {
     let mut transfer = transfer.into_inner();
     transfer.hold();
+    put(slot, transfer).len()
+}
+
+/// Has `slot` keep a transfer of its own, which nobody has tried.
+#[inline]
+fn put<D: IoDomain>(slot: &mut Slot<D>, transfer: Transfer) -> &Transfer {
     slot.is_write = transfer.is_write();
     slot.lies = 0;
-    slot.transfer.insert(transfer).len()
+    slot.transfer.insert(transfer)
 }
 
 /// Begins with the transfer in `slot`, without blocking. Process context, in the process that it is

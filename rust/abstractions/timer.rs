@@ -41,6 +41,7 @@ use super::{
     helpers,
     pool::{
         Chain,
+        Domain,
         List,
         Slot, //
     },
@@ -76,7 +77,7 @@ const OVER: i32 = 0;
 /// The slot is in the set of armed ones.
 const ARMED: i32 = 1;
 
-/// A [`Domain`](super::pool::Domain) whose slots may wait for timers.
+/// A [`Domain`] whose slots may wait for timers.
 pub(crate) trait TimerDomain: IoDomain {
     /// Where they wait.
     fn timers(shared: &Self::Shared) -> &Timers<Self>;
@@ -109,17 +110,16 @@ unsafe impl Send for Timer {}
 
 impl Timer {
     fn new<D: TimerDomain>() -> Result<KBox<Self>> {
-        let this = KBox::new(
-            Self {
-                timer: Opaque::uninit(),
-                stage: Atomic::new(OVER),
-                item: UnsafeCell::new(null_mut()),
-                number: UnsafeCell::new(0),
-                time: UnsafeCell::new((Clock::Monotonic, When::After(0))),
-                needs_attendant: UnsafeCell::new(false),
-            },
-            GFP_KERNEL_ACCOUNT,
-        )?;
+        // First the memory: a timer that is not initialised cannot be dropped.
+        let memory = KBox::<Self>::new_uninit(GFP_KERNEL_ACCOUNT)?;
+        let this = memory.write(Self {
+            timer: Opaque::uninit(),
+            stage: Atomic::new(OVER),
+            item: UnsafeCell::new(null_mut()),
+            number: UnsafeCell::new(0),
+            time: UnsafeCell::new((Clock::Monotonic, When::After(0))),
+            needs_attendant: UnsafeCell::new(false),
+        });
         // INVARIANT: This initialises it, in a box that is not moved out of.
         // SAFETY: The timer is valid for writes.
         unsafe {
@@ -206,31 +206,18 @@ impl<D: TimerDomain> Timers<D> {
     /// Process context; sleeps, and waits for a callback that is just running.
     pub(crate) fn arm(
         &self,
-        mut slot: Slot<D>,
+        slot: Slot<D>,
         clock: Clock,
         when: When,
         needs_attendant: bool,
     ) -> Result<(), Slot<D>> {
-        if slot.timer.is_none() {
-            slot.timer = Timer::new::<D>().ok();
-        }
-        let Some(timer) = slot.timer.as_deref().map(NonNull::from) else {
-            return Err(slot);
-        };
         let (time, is_absolute) = when.parts();
-        let item = slot.into_raw();
+        let (item, timer) = set_up(slot, rang::<D>, clock, is_absolute)?;
         // SAFETY: The slot keeps it as long as its pool exists, and that does while the slot is out;
         // after it has been put into the list, the lock is held that whoever takes it needs.
         let timer = unsafe { timer.as_ref() };
-        timer.stop();
-        let raw = timer.timer.get();
-        // INVARIANT: Initialised anew.
-        // SAFETY: The timer is stopped, and the slot is ours.
-        unsafe { helpers::io_ring_timer_setup(raw, Some(rang::<D>), clock.id(), is_absolute) };
-        // SAFETY: As above.
-        unsafe { *timer.item.get() = item.as_ptr().cast() };
         let mut state = self.state.lock();
-        // SAFETY: Given up above.
+        // SAFETY: Given up by `set_up`.
         state.armed.push_back(unsafe { Slot::from_raw(item) });
         // SAFETY: The lock is held.
         unsafe { *timer.needs_attendant.get() = needs_attendant };
@@ -238,6 +225,7 @@ impl<D: TimerDomain> Timers<D> {
         self.note(&state);
         // Release: pairs with the exchange in `claim`, whose winner reads `item`.
         timer.stage.store(ARMED, Release);
+        let raw = timer.timer.get();
         // SAFETY: Initialised above.
         unsafe { helpers::io_ring_timer_start(raw, clock.id(), time, is_absolute) };
         Ok(())
@@ -289,6 +277,42 @@ impl<D: TimerDomain> Timers<D> {
         self.armed.store(state.armed.len(), Relaxed);
         self.attended.store(state.attended, Relaxed);
     }
+}
+
+/// A slot that was given up, and its timer.
+type SetUp<D> = (NonNull<<D as Domain>::Item>, NonNull<Timer>);
+
+/// The function of a timer.
+type Callback = unsafe extern "C" fn(*mut bindings::hrtimer) -> bindings::hrtimer_restart;
+
+/// Sets up the timer of a slot, which is given up: who starts the timer decides who has it. Gives the
+/// slot back if there is no memory for a timer.
+///
+/// Process context; sleeps, and waits for a callback that is just running.
+fn set_up<D: TimerDomain>(
+    mut slot: Slot<D>,
+    callback: Callback,
+    clock: Clock,
+    is_absolute: bool,
+) -> Result<SetUp<D>, Slot<D>> {
+    if slot.timer.is_none() {
+        slot.timer = Timer::new::<D>().ok();
+    }
+    let Some(raw) = slot.timer.as_deref().map(NonNull::from) else {
+        return Err(slot);
+    };
+    let item = slot.into_raw();
+    // SAFETY: The slot keeps it as long as its pool exists, and that does while the slot is out.
+    let timer = unsafe { raw.as_ref() };
+    timer.stop();
+    // INVARIANT: Initialised anew.
+    // SAFETY: The timer is stopped, and the slot is ours.
+    unsafe {
+        helpers::io_ring_timer_setup(timer.timer.get(), Some(callback), clock.id(), is_absolute)
+    };
+    // SAFETY: As above.
+    unsafe { *timer.item.get() = item.as_ptr().cast() };
+    Ok((item, raw))
 }
 
 /// Makes an armed slot one's own, if its timer has not just rung.

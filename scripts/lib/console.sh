@@ -9,15 +9,15 @@ SPLATS+='|Bad page|unreferenced object|ODEBUG|list_(add|del) corruption|rust_ker
 
 # What the kernel itself does wrong, seen without this module as well: where sizes of files
 # have two words (32 bits), ext4 reads one in a softirq when an O_DIRECT write has ended,
-# though others write it with softirqs on; lockdep says so once. REGEX of the line, and of
-# another one of the same report.
-KERNELS_OWN='inconsistent lock state|i_size_seqcount'
+# though others write it with softirqs on; lockdep says so once. The line, and another one of
+# the same report.
+KERNELS_OWN='inconsistent lock state' KERNELS_OWN_DETAIL='i_size_seqcount'
 REPORT_LINES=80
 
 # check_console FILE: print what the kernel complained of; false if it did, but for its own
 # defects.
 check_console() {
-	awk -v splats="$SPLATS" -v first="${KERNELS_OWN%|*}" -v second="${KERNELS_OWN#*|}" -v most="$REPORT_LINES" '
+	awk -v splats="$SPLATS" -v first="$KERNELS_OWN" -v second="$KERNELS_OWN_DETAIL" -v most="$REPORT_LINES" '
 		{ line[NR] = $0 }
 		function is_own(at, end) {
 			if (line[at] !~ first)
@@ -40,4 +40,9 @@ check_console() {
 			}
 			exit bad
 		}' "$1"
+}
+
+# fail_guest STATUS FILE: a guest that failed is a failed case; with the first complaint in FILE.
+fail_guest() {
+	fail "guest: status $1$(check_console "$2" | sed -n '1s/^/, its kernel said: /p' || true)"
 }

@@ -40,7 +40,7 @@ run_programs() {
 	for name in "${names[@]}"; do
 		judge "$name"
 	done
-	((status == 0)) || fail "guest: status $status$(check_console "$out/console" | sed -n '1s/^/, its kernel said: /p' || true)"
+	((status == 0)) || fail_guest "$status" "$out/console"
 	rm -rf -- "$results"
 	mkdir -p "$BUILD/results"
 	cp -r -- "$out" "$results"

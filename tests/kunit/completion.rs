@@ -11,22 +11,18 @@ mod tests {
     use crate::{
         abi,
         abstractions::{
-            async_io::IoSlot,
             pool::Pool,
             shared_mem::journal::Step, //
         },
-        closer::Closer,
-        kunit::fake_user::{
-            FakeUser,
-            Memory,
-            NEAR_WRAP, //
+        kunit::{
+            completer,
+            fake_user::{
+                FakeUser,
+                Memory,
+                NEAR_WRAP, //
+            },
         },
-        request::{
-            Away,
-            Request,
-            Requests,
-            Shared, //
-        },
+        request::Requests,
         ring::{
             completion::{
                 self,
@@ -58,36 +54,17 @@ mod tests {
     fn pool_in(memory: &Memory, requests: usize) -> Result<Pool<Requests>> {
         let mut queue = CompletionQueue::new(&memory.mem, &memory.layout)?;
         queue.start_at(Position::new(NEAR_WRAP));
-        Pool::new(
-            requests,
-            || IoSlot::new(Request::default()),
-            queue,
-            Shared::new(
-                completion::Shared::new(&memory.mem, &memory.layout, requests),
-                Away::new(requests)?,
-                Closer::new()?,
-            ),
-        )
+        completer::pool(memory, requests, queue)
     }
 
     /// Completes one request; false if no slot is free.
     fn complete(pool: &Pool<Requests>, user_data: u64) -> bool {
-        let Some(mut slot) = ({
-            let taken = pool.lock().take();
-            taken
-        }) else {
-            return false;
-        };
-        slot.request.cqe = abi::Cqe {
+        let cqe = abi::Cqe {
             user_data,
             res: -1,
             flags: 3,
         };
-        slot.finish(|shared, inside, slot| {
-            completion::post(inside, slot);
-            completion::publish(&shared.completion, inside);
-        });
-        true
+        completer::complete(pool, cqe)
     }
 
     #[test]

@@ -11,21 +11,15 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         abi,
-        abstractions::{
-            async_io::IoSlot,
-            pool::Pool, //
+        abstractions::pool::Pool,
+        kunit::{
+            completer,
+            fake_user::{
+                FakeUser,
+                Memory, //
+            },
         },
-        closer::Closer,
-        kunit::fake_user::{
-            FakeUser,
-            Memory, //
-        },
-        request::{
-            Away,
-            Request,
-            Requests,
-            Shared, //
-        },
+        request::Requests,
         ring::{
             completion::{
                 self,
@@ -109,35 +103,16 @@ mod tests {
         let mut queue = CompletionQueue::new(&memory.mem, &memory.layout)?;
         queue.start_at(Position::new(lower_half(start)));
         queue.count_from(start);
-        Pool::new(
-            REQUESTS,
-            || IoSlot::new(Request::default()),
-            queue,
-            Shared::new(
-                completion::Shared::new(&memory.mem, &memory.layout, REQUESTS),
-                Away::new(REQUESTS)?,
-                Closer::new()?,
-            ),
-        )
+        completer::pool(memory, REQUESTS, queue)
     }
 
     /// Completes a request with this number; false if no slot is free.
     fn complete(pool: &Pool<Requests>, user_data: u64) -> bool {
-        let Some(mut slot) = ({
-            let taken = pool.lock().take();
-            taken
-        }) else {
-            return false;
-        };
-        slot.request.cqe = abi::Cqe {
+        let cqe = abi::Cqe {
             user_data,
             ..abi::Cqe::default()
         };
-        slot.finish(|shared, inside, slot| {
-            completion::post(inside, slot);
-            completion::publish(&shared.completion, inside);
-        });
-        true
+        completer::complete(pool, cqe)
     }
 
     fn check(pool: &Pool<Requests>, user: &FakeUser, model: &Model) {

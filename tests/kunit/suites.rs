@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod completer;
 mod completion;
 mod context;
 mod counters;

@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "module.h"
 #include "ring.h"
+#include "signaller.h"
 
 #define ENTRIES 8
 #define COUNT 3
@@ -170,26 +171,6 @@ TEST_F(armed, its_process_leaves)
 	}
 }
 
-/* Somebody makes the file ready again and again. */
-struct signaller {
-	pthread_t thread;
-	int fd;
-	bool stop;
-};
-
-static void *keep_signalling(void *arg)
-{
-	struct signaller *signaller = arg;
-	eventfd_t value;
-
-	while (!__atomic_load_n(&signaller->stop, __ATOMIC_RELAXED)) {
-		eventfd_write(signaller->fd, 1);
-		sched_yield();
-		eventfd_read(signaller->fd, &value);
-	}
-	return NULL;
-}
-
 FIXTURE(race)
 {
 	struct ring ring;
@@ -226,17 +207,12 @@ FIXTURE_VARIANT_ADD(race, once_changed)
 FIXTURE_SETUP(race)
 {
 	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	self->signaller.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->signaller.fd);
-	ASSERT_EQ(0, pthread_create(&self->signaller.thread, NULL, keep_signalling,
-				    &self->signaller));
+	ASSERT_EQ(0, signaller_begin(&self->signaller));
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	__atomic_store_n(&self->signaller.stop, true, __ATOMIC_RELAXED);
-	pthread_join(self->signaller.thread, NULL);
-	close(self->signaller.fd);
+	signaller_end(&self->signaller);
 	ring_close(&self->ring);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }

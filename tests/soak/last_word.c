@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "module.h"
 #include "ring.h"
+#include "signaller.h"
 #include "soak.h"
 
 #define ROUNDS 100000
@@ -22,26 +23,6 @@
 #define OTHER 8
 #define MOST_NS 200000		/* of a timeout, and until it is removed */
 #define SEED 11
-
-/* Somebody makes the file ready again and again. */
-struct signaller {
-	pthread_t thread;
-	int fd;
-	bool stop;
-};
-
-static void *keep_signalling(void *arg)
-{
-	struct signaller *signaller = arg;
-	eventfd_t value;
-
-	while (!__atomic_load_n(&signaller->stop, __ATOMIC_RELAXED)) {
-		eventfd_write(signaller->fd, 1);
-		sched_yield();
-		eventfd_read(signaller->fd, &value);
-	}
-	return NULL;
-}
 
 FIXTURE(race)
 {
@@ -106,19 +87,14 @@ FIXTURE_SETUP(race)
 
 	self->random = seed ? atoi(seed) : SEED;
 	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
-	self->signaller.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->signaller.fd);
 	if (!variant->is_timed)
-		ASSERT_EQ(0, pthread_create(&self->signaller.thread, NULL, keep_signalling,
-					    &self->signaller));
+		ASSERT_EQ(0, signaller_begin(&self->signaller));
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	__atomic_store_n(&self->signaller.stop, true, __ATOMIC_RELAXED);
 	if (!variant->is_timed)
-		pthread_join(self->signaller.thread, NULL);
-	close(self->signaller.fd);
+		signaller_end(&self->signaller);
 	ring_close(&self->ring);
 	EXPECT_STREQ("", counters_busy() ?: "");
 }

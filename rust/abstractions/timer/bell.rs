@@ -7,6 +7,7 @@
 //! it holds goes to [`BellDomain::bell_rang`]. Both exchange [`Timer::stage`], so only one of them wins.
 
 use super::{
+    set_up,
     Timer,
     TimerDomain,
     ARMED, //
@@ -51,30 +52,17 @@ impl<D: BellDomain> Bell<D> {
     /// Sets the timer of a slot, to be started. Gives the slot back if there is no memory.
     ///
     /// Process context; sleeps, and waits for a callback that is just running.
-    pub(crate) fn new(mut slot: Slot<D>, clock: Clock, when: When) -> Result<Self, Slot<D>> {
-        if slot.timer.is_none() {
-            slot.timer = Timer::new::<D>().ok();
-        }
-        let Some(timer) = slot.timer.as_deref().map(NonNull::from) else {
-            return Err(slot);
-        };
+    pub(crate) fn new(slot: Slot<D>, clock: Clock, when: When) -> Result<Self, Slot<D>> {
         let (_, is_absolute) = when.parts();
-        let item = slot.into_raw();
+        let (item, timer) = set_up(slot, rang::<D>, clock, is_absolute)?;
         // SAFETY: The slot keeps it as long as its pool exists, and that does while the slot is out.
         let timer = unsafe { timer.as_ref() };
-        timer.stop();
-        let raw = timer.timer.get();
-        // INVARIANT: Initialised anew.
-        // SAFETY: The timer is stopped, and the slot is ours.
-        unsafe { helpers::io_ring_timer_setup(raw, Some(rang::<D>), clock.id(), is_absolute) };
-        // SAFETY: As above.
-        unsafe { *timer.item.get() = item.as_ptr().cast() };
-        // SAFETY: As above.
+        // SAFETY: The timer has not been started, and the slot is ours.
         unsafe { *timer.time.get() = (clock, when) };
         // Release: pairs with the exchange in `claim`, whose winner reads `item`.
         timer.stage.store(ARMED, Release);
         Ok(Self {
-            // SAFETY: Given up above.
+            // SAFETY: Given up by `set_up`.
             slot: Some(unsafe { Slot::from_raw(item) }),
         })
     }
