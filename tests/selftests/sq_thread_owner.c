@@ -233,67 +233,45 @@ TEST(close_ends_it)
 	expect_nothing_left(_metadata);
 }
 
-/* Hands its ring over, and is told what to do next by the parent. */
-struct giver {
-	int socket;
-	bool executes;
-};
+/* Hands its ring over, and does what it is told to: closes its own descriptor, or executes. */
+#define CLOSE 'c'
+#define EXECUTE 'x'
 
 static int hand_over(void *arg)
 {
-	const struct giver *giver = arg;
+	int socket = *(int *)arg;
 	struct io_ring_cqe cqe;
 	struct ring ring;
-	char byte;
+	char what;
 
 	if (sq_open(&ring, ENTRIES, IO_RING_SQ_IDLE_NEVER))
 		return 1;
 	if (sq_push(&ring, sqe_nop(0), 0) < 0 || !sq_pop(&ring, &cqe))
 		return 2;
-	if (send_fd(giver->socket, ring.fd))
+	if (send_fd(socket, ring.fd))
 		return 3;
-	if (!giver->executes)
+	while (read(socket, &what, 1) == 1) {
+		if (what == EXECUTE)
+			execl("/bin/busybox", "busybox", "sleep", "1000", NULL);
 		ring_close(&ring);
-	if (read(giver->socket, &byte, 1) != 1)
-		return 4;
-	if (giver->executes)
-		execl("/bin/busybox", "busybox", "sleep", "1000", NULL);
+		if (write(socket, &what, 1) != 1)
+			return 4;
+	}
 	return 5;
 }
 
 FIXTURE(handed)
 {
-	struct giver giver;
-	int socket;
+	int sockets[2];
 	pid_t child;
 	int ring;
 };
 
-FIXTURE_VARIANT(handed)
-{
-	bool executes;
-};
-
-FIXTURE_VARIANT_ADD(handed, and_closed)
-{
-	.executes = false,
-};
-
-FIXTURE_VARIANT_ADD(handed, and_kept)
-{
-	.executes = true,
-};
-
 FIXTURE_SETUP(handed)
 {
-	int sockets[2];
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
-	self->giver.socket = sockets[1];
-	self->giver.executes = variant->executes;
-	self->socket = sockets[0];
-	self->child = spawn(hand_over, &self->giver);
-	self->ring = recv_fd(self->socket);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, self->sockets));
+	self->child = spawn(hand_over, &self->sockets[1]);
+	self->ring = recv_fd(self->sockets[0]);
 	ASSERT_LE(0, self->ring);
 }
 
@@ -302,9 +280,19 @@ FIXTURE_TEARDOWN(handed)
 	kill(self->child, SIGKILL);
 	outcome_of(self->child);
 	close(self->ring);
-	close(self->socket);
-	close(self->giver.socket);
+	close(self->sockets[0]);
+	close(self->sockets[1]);
 	EXPECT_STREQ("", counters_busy() ?: "");
+}
+
+static bool tell(int socket, char what)
+{
+	return write(socket, &what, 1) == 1;
+}
+
+static bool tell_and_await(int socket, char what)
+{
+	return tell(socket, what) && read(socket, &what, 1) == 1;
 }
 
 static bool await_no_thread(int ring)
@@ -322,8 +310,7 @@ static bool await_no_thread(int ring)
 /* Whoever closes the ring of a process that is stopped does not wait for that. */
 TEST_F(handed, over_by_a_process_that_is_stopped)
 {
-	if (variant->executes)
-		return;
+	ASSERT_TRUE(tell_and_await(self->sockets[0], CLOSE));
 	ASSERT_TRUE(pause_by_signal.begin(self->child));
 	EXPECT_EQ(1, counter("rings"));
 	close(self->ring);
@@ -335,23 +322,28 @@ TEST_F(handed, over_by_a_process_that_is_stopped)
 
 TEST_F(handed, over_by_a_process_that_dies)
 {
-	struct io_ring_enter args = { .min_complete = 1 };
+	struct io_ring_enter args = { .min_complete = 2 };
 
 	ASSERT_EQ(0, kill(self->child, SIGKILL));
+	EXPECT_EQ(-EOWNERDEAD, ring_enter_fd(self->ring, &args));
 	EXPECT_TRUE(await_no_thread(self->ring));
-	if (variant->executes)
-		EXPECT_EQ(-EOWNERDEAD, ring_enter_fd(self->ring, &args));
 	args = (struct io_ring_enter) { .flags = IO_RING_ENTER_SQ_WAKEUP };
 	EXPECT_EQ(-EPERM, ring_enter_fd(self->ring, &args));
 }
 
+TEST_F(handed, over_by_a_process_that_had_closed_it)
+{
+	ASSERT_TRUE(tell_and_await(self->sockets[0], CLOSE));
+	EXPECT_LT(0, fdinfo_value(self->ring, "sq_thread"));
+	ASSERT_EQ(0, kill(self->child, SIGKILL));
+	EXPECT_TRUE(await_no_thread(self->ring));
+}
+
 TEST_F(handed, over_by_a_process_that_executes_another)
 {
-	struct io_ring_enter args = { .min_complete = 1 };
+	struct io_ring_enter args = { .min_complete = 2 };
 
-	if (!variant->executes)
-		return;
-	ASSERT_EQ(1, write(self->socket, "x", 1));
+	ASSERT_TRUE(tell(self->sockets[0], EXECUTE));
 	EXPECT_EQ(-EOWNERDEAD, ring_enter_fd(self->ring, &args));
 	EXPECT_TRUE(await_no_thread(self->ring));
 }
