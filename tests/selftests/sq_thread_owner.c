@@ -118,7 +118,7 @@ static void *give_up_alone(void *arg)
 		state = rest ? rest[2] : 0;
 		sleep_ms(1);
 	}
-	_exit(give_up_asleep(arg));
+	_exit(give_up_awake(arg));
 }
 
 static int without_main_thread(void *arg)
