@@ -64,10 +64,11 @@ fn nanoseconds(value: u64) -> Result<Option<i64>> {
     Ok((value != 0).then_some(value))
 }
 
-/// The first field of `args` whose value is not allowed, as a byte offset.
+/// The first field of `args` whose value is not allowed, as a byte offset, on a ring that has a submission
+/// thread or not.
 ///
 /// What would have no effect is not allowed either: it is a mistake.
-pub(crate) fn first_invalid(args: &abi::Enter) -> Option<usize> {
+pub(crate) fn first_invalid(args: &abi::Enter, has_sq_thread: bool) -> Option<usize> {
     let waits = args.min_complete != 0;
     let times = args.timeout != 0;
     let mut flags = abi::ENTER_FLAGS;
@@ -76,6 +77,9 @@ pub(crate) fn first_invalid(args: &abi::Enter) -> Option<usize> {
     }
     if !waits {
         flags &= !abi::ENTER_NO_STALL;
+    }
+    if !has_sq_thread {
+        flags &= !(abi::ENTER_SQ_WAKEUP | abi::ENTER_SQ_WAIT);
     }
     let is_span = |value| value == 0 || waits && i64::try_from(value).is_ok();
     let is_clock = args.clock == 0 || times && Clock::from_id(args.clock).is_some();
