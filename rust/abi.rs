@@ -327,9 +327,6 @@ pub struct Setup {
     pub sq_thread_idle_ms: u32,
 }
 
-/// Size of the first version of [`Setup`].
-pub const SETUP_SIZE_MIN: usize = 160;
-
 /// mmap offset of the region.
 pub const OFF_REGION: u64 = 0;
 /// mmap offset of the region, once more.
@@ -479,7 +476,7 @@ const _: () = {
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
     assert!(size_of::<Setup>() == 168 && offset_of!(Setup, limit_need) == 32);
-    assert!(offset_of!(Setup, sq_thread_cpu) == SETUP_SIZE_MIN);
+    assert!(offset_of!(Setup, sq_thread_cpu) == 160);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);

@@ -41,6 +41,9 @@ use kernel::{
     sync::Arc, //
 };
 
+/// Size of the first version of [`abi::Setup`].
+const SETUP_SIZE_MIN: usize = offset_of!(abi::Setup, sq_thread_cpu);
+
 /// The device behind a node.
 pub(crate) struct Control {
     driver: Arc<Driver>,
@@ -56,7 +59,7 @@ impl Control {
     /// SETUP. On failure the program's structure says why, as far as it can be written.
     fn setup(&self, node: &CStr, argument: usize) -> Result<isize> {
         let user = UserStruct::<abi::Setup>::new(argument);
-        let mut setup = user.read_sized_from(abi::SETUP_SIZE_MIN)?;
+        let mut setup = user.read_sized_from(SETUP_SIZE_MIN)?;
         let size = setup.size as usize;
         match self.make_ring(node, &setup) {
             Ok((made, context, fd)) => {

@@ -28,12 +28,11 @@ const ABI: &str = concat!(
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
 
 /// Constants of `abi.rs` that are made of others or of no concern to programs.
-const RUST_ONLY: [&str; 8] = [
+const RUST_ONLY: [&str; 7] = [
     "CANCEL_FLAGS",
     "ENTER_FLAGS",
     "FEATURES",
     "SETUP_FLAGS",
-    "SETUP_SIZE_MIN",
     "SQE_IN_TURN",
     "SQE_WORDS",
     "TIMEOUT_FLAGS",
