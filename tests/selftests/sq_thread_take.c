@@ -79,7 +79,7 @@ TEST(reads_without_a_call)
 	}
 	EXPECT_FALSE(sq_needs_call(&ring));
 	EXPECT_EQ(0, fdinfo_value(ring.fd, "sq_thread_naps"));
-	EXPECT_EQ(reads, fdinfo_value(ring.fd, "sq_thread_entries"));
+	EXPECT_TRUE(sq_await_entries(&ring, reads));
 	EXPECT_EQ(reads, fdinfo_value(ring.fd, "submitted"));
 	ring_close(&ring);
 	close(file);
@@ -127,7 +127,7 @@ TEST_F(sleepy, enter_calls_and_waits)
 	ring_push_nops(&self->ring, 5, 0);
 	EXPECT_EQ(0, ring_enter_fd(self->ring.fd, &args));
 	EXPECT_EQ(5, ring_ready(&self->ring));
-	EXPECT_EQ(5, fdinfo_value(self->ring.fd, "sq_thread_entries"));
+	EXPECT_TRUE(sq_await_entries(&self->ring, 5));
 }
 
 TEST_F(sleepy, descriptors_are_looked_up_when_it_takes)
@@ -249,7 +249,7 @@ TEST_F(sleepy, tail_out_of_range)
 		ring_store(&self->ring, tail_at, tail + lies[i]);
 		ASSERT_TRUE(sq_await_sleep(&self->ring));
 		expect_told(_metadata, &self->ring, EOVERFLOW);
-		EXPECT_EQ(i, fdinfo_value(self->ring.fd, "sq_thread_entries"));
+		EXPECT_TRUE(sq_await_entries(&self->ring, i));
 		ring_store(&self->ring, tail_at, tail);
 		ASSERT_LE(0, sq_push(&self->ring, sqe_nop(0), i));
 		ASSERT_TRUE(sq_pop(&self->ring, &cqe));
@@ -455,7 +455,7 @@ TEST(others_get_their_turn)
 	__atomic_store_n(&feeder.is_over, true, __ATOMIC_RELEASE);
 	ASSERT_EQ(0, pthread_join(thread, &result));
 	EXPECT_EQ(&feeder, result);
-	EXPECT_EQ(feeder.fed, fdinfo_value(ring.fd, "sq_thread_entries"));
+	EXPECT_TRUE(sq_await_entries(&ring, feeder.fed));
 	ring_close(&ring);
 	close(file);
 	EXPECT_STREQ("", counters_busy() ?: "");
