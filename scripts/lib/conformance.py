@@ -75,6 +75,8 @@ def exists(tree, test):
     if kind == "host":
         module, _, case = rest.partition("::")
         return is_rust_test(tree.texts.get(f"tests/host/src/{module}.rs", ""), case)
+    if kind == "check":
+        return f"\ncheck_{rest}() {{\n" in tree.texts.get("scripts/check", "")
     if kind == "soak":
         return is_built(tree, "soak", rest)
     program, *names = rest.split(".")

@@ -416,6 +416,24 @@ TEST_F(drain, does_not_survive_its_process)
 }
 
 /* What waits for room in the queue has ended. */
+/* Until the last completion of it. */
+TEST_F(drain, waits_for_what_recurs)
+{
+	struct io_ring_sqe poll = sqe_poll(self->pipe[0], POLLIN, IO_RING_POLL_ADD_MULTI);
+
+	chain_push(&self->ring, chain_tagged(poll, 0), 0);
+	chain_push(&self->ring, sqe_nop(1), DRAIN);
+	ASSERT_EQ(2, ring_enter(&self->ring, 2, 0));
+	expect_standstill(_metadata, &self->ring, 0, 1);
+	feed(_metadata, &self->ring, self->pipe[1], 1);
+	expect_standstill(_metadata, &self->ring, 1, 1);
+	chain_push(&self->ring, chain_tagged(sqe_cancel(0, 0, 0, 0), 2), 0);
+	ASSERT_EQ(1, ring_enter(&self->ring, 1, 4));
+	EXPECT_EQ(2, chain_count(&self->ring, 0));
+	EXPECT_EQ(0, chain_result(&self->ring, 1));
+	EXPECT_EQ(0, chain_result(&self->ring, 2));
+}
+
 TEST_F(drain, does_not_wait_for_the_program_to_read)
 {
 	const __u32 room = self->ring.setup.cq_entries;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Chains that are stopped: by CANCEL, QUIESCE, and the end of the ring or its process. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -169,6 +170,42 @@ static void push_all_kinds(const struct ring *ring, struct io_ring_sqe waits, in
 	chain_push(ring, chain_tagged(sqe_rw(IO_RING_OP_WRITE, file, "x", 1, 0), 2), HARDLINK);
 	chain_push(ring, chain_tagged(sqe_fsync(file, 0, 0, 0), 3), FORCED | LINK);
 	chain_push(ring, chain_tagged(sqe_cancel(IO_RING_CANCEL_ANY, 0, 0, 0), 4), 0);
+}
+
+/* One that waits for its turn can be removed, and not be changed. */
+TEST_F(chain, has_members_that_can_be_removed)
+{
+	struct io_ring_timespec far = { .sec = 3600 };
+	struct io_ring_sqe change = {
+		.opcode = IO_RING_OP_POLL_REMOVE,
+		.addr = 1,
+		.len = IO_RING_POLL_UPDATE_EVENTS,
+		.op_flags = POLLIN,
+	};
+	struct io_ring_sqe remove = { .opcode = IO_RING_OP_POLL_REMOVE, .addr = 1 };
+
+	chain_push(&self->ring, chain_tagged(self->waits, 0), HARDLINK);
+	chain_push(&self->ring, chain_tagged(sqe_poll(self->other[0], POLLIN, 0), 1), HARDLINK);
+	chain_push(&self->ring, chain_tagged(sqe_timeout(&far, 0, 0), 2), 0);
+	EXPECT_EQ(-ENOENT, cancel(_metadata, &self->ring, 3, change));
+	chain_drop(&self->ring);
+	EXPECT_EQ(0, cancel(_metadata, &self->ring, 0, remove));
+	EXPECT_EQ(-ECANCELED, chain_result(&self->ring, 1));
+	chain_drop(&self->ring);
+	change.opcode = IO_RING_OP_TIMEOUT_REMOVE;
+	change.op_flags = IO_RING_TIMEOUT_UPDATE;
+	change.addr = 2;
+	change.len = 0;
+	change.off = (uintptr_t)&far;
+	EXPECT_EQ(-ENOENT, cancel(_metadata, &self->ring, 0, change));
+	chain_drop(&self->ring);
+	remove.opcode = IO_RING_OP_TIMEOUT_REMOVE;
+	remove.addr = 2;
+	EXPECT_EQ(0, cancel(_metadata, &self->ring, 0, remove));
+	EXPECT_EQ(-ECANCELED, chain_result(&self->ring, 2));
+	chain_drop(&self->ring);
+	feed(_metadata, &self->ring, self->pipe[1], 1);
+	EXPECT_CQE_RES(0, 1);
 }
 
 TEST_F(chain, is_cancelled_with_all_the_rest)

@@ -3,76 +3,32 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "null_disk.h"
 #include "pinned.h"
 #include "polled_disk.h"
 
-/* The test driver for block devices is configured by directories and files. */
-#define CONFIG "/sys/kernel/config"
+#define NAME "polled_disk"
 #define FILLED (4 << 20)
-#define DIR CONFIG "/nullb/polled_disk"
 
-static int set(const char *attribute, __u64 value)
+void polled_disk_destroy(void)
 {
-	char path[128];
-	int err = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), DIR "/%s", attribute);
-	file = fopen(path, "w");
-	if (!file)
-		return -errno;
-	if (fprintf(file, "%llu", value) < 0)
-		err = -errno;
-	if (fclose(file) && !err)
-		err = -errno;
-	return err;
+	null_disk_destroy(NAME);
 }
 
-static int configure(const struct polled_disk *how)
+int polled_disk_make(const struct polled_disk *how)
 {
-	const struct {
-		const char *attribute;
-		__u64 value;
-	} settings[] = {
+	const struct null_disk_setting settings[] = {
 		{ "size", POLLED_DISK_MB }, { "blocksize", 512 }, { "memory_backed", 1 },
 		{ "submit_queues", 1 }, { "poll_queues", how->queues },
 		{ "hw_queue_depth", how->depth }, { "mbps", how->mb_per_second },
 		{ "irqmode", 2 }, { "completion_nsec", 1000 }, { "power", 1 }, { NULL, 0 },
 	};
-	int err = 0;
 
-	for (size_t i = 0; settings[i].attribute && !err; i++)
-		err = set(settings[i].attribute, settings[i].value);
-	return err;
-}
-
-void polled_disk_destroy(void)
-{
-	set("power", 0);
-	rmdir(DIR);
-}
-
-int polled_disk_make(const struct polled_disk *how)
-{
-	int err;
-
-	if (mount("configfs", CONFIG, "configfs", 0, NULL) && errno != EBUSY)
-		return -errno;
-	/* A test that was killed may have left one. */
-	polled_disk_destroy();
-	if (mkdir(DIR, 0700))
-		return -errno;
-	err = configure(how);
-	if (err)
-		polled_disk_destroy();
-	return err;
+	return null_disk_make(NAME, settings);
 }
 
 /*

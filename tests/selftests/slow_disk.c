@@ -1,73 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "null_disk.h"
 #include "slow_disk.h"
 
-/* The test driver for block devices is configured by directories and files. */
-#define CONFIG "/sys/kernel/config"
 #define NAME "slow_disk"
-#define DIR CONFIG "/nullb/" NAME
 
-static int set(const char *attribute, __u64 value)
+void slow_disk_destroy(void)
 {
-	char path[128];
-	int err = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), DIR "/%s", attribute);
-	file = fopen(path, "w");
-	if (!file)
-		return -errno;
-	if (fprintf(file, "%llu", value) < 0)
-		err = -errno;
-	if (fclose(file) && !err)
-		err = -errno;
-	return err;
+	null_disk_destroy(NAME);
 }
 
-static int configure(__u64 delay, enum slow_disk_kind kind)
+int slow_disk_make(__u64 delay, enum slow_disk_kind kind)
 {
-	const struct {
-		const char *attribute;
-		__u64 value;
-	} settings[] = {
+	const struct null_disk_setting settings[] = {
 		{ "size", SLOW_DISK_MB },
 		{ "blocksize", kind == SLOW_DISK_STORES ? 512 : SLOW_DISK_BLOCK },
 		{ "memory_backed", kind == SLOW_DISK_STORES },
 		{ "irqmode", 2 }, { "completion_nsec", delay }, { "power", 1 }, { NULL, 0 },
 	};
-	int err = 0;
 
-	for (size_t i = 0; settings[i].attribute && !err; i++)
-		err = set(settings[i].attribute, settings[i].value);
-	return err;
-}
-
-void slow_disk_destroy(void)
-{
-	set("power", 0);
-	rmdir(DIR);
-}
-
-int slow_disk_make(__u64 delay, enum slow_disk_kind kind)
-{
-	int err;
-
-	if (mount("configfs", CONFIG, "configfs", 0, NULL) && errno != EBUSY)
-		return -errno;
-	/* A test that was killed may have left one. */
-	slow_disk_destroy();
-	if (mkdir(DIR, 0700))
-		return -errno;
-	err = configure(delay, kind);
-	if (err)
-		slow_disk_destroy();
-	return err;
+	return null_disk_make(NAME, settings);
 }
 
 int slow_disk_open(__u64 delay)

@@ -223,6 +223,21 @@ TEST_F(timeout, counts_completions)
 	}
 }
 
+/* Those are in no queue. */
+TEST_F(timeout, counts_nothing_that_is_silent)
+{
+	struct io_ring_sqe silent = sqe_nop(OTHER);
+
+	silent.flags = IO_RING_SQE_CQE_SKIP_SUCCESS;
+	submit(_metadata, &self->ring, sqe_timeout(&far, 1, 0), THE_ONE);
+	for (unsigned int i = 0; i < 4; i++)
+		submit(_metadata, &self->ring, silent, OTHER);
+	sleep_ms(A_WHILE);
+	EXPECT_EQ(0, ring_ready(&self->ring));
+	nops(_metadata, &self->ring, 1);
+	expect_cqe(_metadata, &self->ring, THE_ONE, 0);
+}
+
 TEST_F(timeout, counts_no_less)
 {
 	const struct io_ring_timespec soon = timespec_of(SPAN);
