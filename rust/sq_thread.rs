@@ -356,16 +356,18 @@ impl<S: Side> SqThread<S> {
 
     /// Sleeps until it is called, or has slots for what has been offered.
     fn sleep(&self, me: &WorkerThread<Self>, side: &Arc<S>, wait: Wait) {
+        let mut wants_slots = false;
         if !self.sleeps.xchg(true, Relaxed) {
             add(&self.naps, 1);
             side.tell(true);
             // Whatever it was, it may have changed before the program could see the flag.
-            let may_take = side.is_offered() && side.has_slot();
-            if may_take && self.round(side).is_ok_and(|taken| taken != 0) {
+            let is_offered = side.is_offered();
+            let may_take = is_offered && side.has_slot();
+            if may_take && (wait == Wait::ForWork || self.round(side).is_ok_and(|n| n != 0)) {
                 return self.wake_up(side);
             }
+            wants_slots = wait == Wait::ForWork && is_offered;
         }
-        let wants_slots = wait == Wait::ForWork && side.is_offered();
         let is_over = || {
             self.is_called.load(Relaxed)
                 || me.is_leaving()
