@@ -4,6 +4,7 @@
 
 #include "await.h"
 #include "module.h"
+#include "process.h"
 #include "sq_ring.h"
 
 #define LIMIT (30 * SOON)
@@ -46,11 +47,21 @@ int sq_push(const struct ring *ring, struct io_ring_sqe sqe, __u64 user_data)
 	return sq_offered(ring);
 }
 
+/* Its last look is behind it. */
+static bool is_asleep(pid_t thread)
+{
+	char text[512];
+	const char *stat = thread_stat(thread, text, sizeof(text));
+
+	return stat && *stat == 'S';
+}
+
 bool sq_await_sleep(const struct ring *ring)
 {
 	long end = now_ms() + patience(LIMIT);
+	pid_t thread = sq_thread(ring);
 
-	while (!sq_needs_call(ring)) {
+	while (!sq_needs_call(ring) || !is_asleep(thread)) {
 		if (now_ms() > end)
 			return false;
 		sleep_ms(1);

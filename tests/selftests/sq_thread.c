@@ -248,7 +248,7 @@ TEST_F(sleepy, no_call_is_lost)
 		ASSERT_EQ(i, cqe.user_data);
 	}
 	ASSERT_TRUE(sq_await_sleep(&self->ring));
-	ASSERT_EQ(1, sq_push(&self->ring, sqe_nop(0), 0));
+	ASSERT_EQ(1, sq_push(&self->ring, sqe_nop(0), CYCLES));
 	ASSERT_TRUE(sq_pop(&self->ring, &cqe));
 	TH_LOG("%d calls for %d entries", calls + 1, CYCLES + 1);
 	EXPECT_LE(calls + 1, fdinfo_value(self->ring.fd, "sq_thread_naps"));
@@ -286,15 +286,10 @@ static long ticks_of(pid_t thread)
 {
 	unsigned long user = 0;
 	unsigned long kernel = 0;
-	char path[64];
 	char text[512];
-	char *rest;
+	const char *stat = thread_stat(thread, text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
-	if (text_read(path, text, sizeof(text)))
-		return -1;
-	rest = strrchr(text, ')');
-	if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+	if (!stat || sscanf(stat, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
 			    &user, &kernel) != 2)
 		return -1;
 	return user + kernel;

@@ -102,22 +102,17 @@ TEST(rights_that_were_given_up)
 /* The main thread is gone, and remains as what it was. */
 static void *give_up_alone(void *arg)
 {
-	pid_t main_thread = getpid();
-	char path[64];
-	char text[512];
-	char state = 0;
 	long end = now_ms() + patience(LONG);
+	const char *stat;
+	char text[512];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", main_thread, main_thread);
-	while (state != 'Z') {
-		char *rest;
-
-		if (text_read(path, text, sizeof(text)) || now_ms() > end)
-			_exit(11);
-		rest = strrchr(text, ')');
-		state = rest ? rest[2] : 0;
+	while ((stat = thread_stat(getpid(), text, sizeof(text))) && *stat != 'Z') {
+		if (now_ms() > end)
+			break;
 		sleep_ms(1);
 	}
+	if (!stat || *stat != 'Z')
+		_exit(11);
 	_exit(give_up_awake(arg));
 }
 
@@ -371,10 +366,11 @@ TEST(stops_and_goes_on_with_its_process)
 		pid_t child = spawn(pace, (void *)&idle_ms[i]);
 
 		for (unsigned int n = 0; n < 5; n++) {
-			if (kill(child, SIGSTOP) || !await_stop(child))
-				break;
-			sleep_ms(1);
+			bool has_stopped = !kill(child, SIGSTOP) && await_stop(child);
+
 			kill(child, SIGCONT);
+			if (!has_stopped)
+				break;
 			sleep_ms(2);
 		}
 		EXPECT_EQ(0, outcome_of(child));
