@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -272,8 +274,10 @@ FIXTURE_SETUP(handed)
 
 FIXTURE_TEARDOWN(handed)
 {
-	kill(self->child, SIGKILL);
-	outcome_of(self->child);
+	if (self->child) {
+		kill(self->child, SIGKILL);
+		outcome_of(self->child);
+	}
 	close(self->ring);
 	close(self->sockets[0]);
 	close(self->sockets[1]);
@@ -303,16 +307,34 @@ static bool await_no_thread(int ring)
 }
 
 /* Whoever closes the ring of a process that is stopped does not wait for that. */
+static void close_while_paused(struct __test_metadata *_metadata, int ring, pid_t child,
+			       const struct pause *pause)
+{
+	ASSERT_TRUE(pause->begin(child));
+	EXPECT_EQ(1, counter("rings"));
+	close(ring);
+	EXPECT_EQ(0, counter("rings"));
+	EXPECT_EQ(1, counter("workers"));
+	ASSERT_TRUE(pause->end(child));
+}
+
 TEST_F(handed, over_by_a_process_that_is_stopped)
 {
 	ASSERT_TRUE(tell_and_await(self->sockets[0], CLOSE));
-	ASSERT_TRUE(pause_by_signal.begin(self->child));
-	EXPECT_EQ(1, counter("rings"));
-	close(self->ring);
-	EXPECT_EQ(0, counter("rings"));
-	EXPECT_EQ(1, counter("workers"));
-	ASSERT_TRUE(pause_by_signal.end(self->child));
+	close_while_paused(_metadata, self->ring, self->child, &pause_by_signal);
 	self->ring = -1;
+}
+
+TEST_F(handed, over_by_a_process_that_is_frozen)
+{
+	ASSERT_TRUE(pause_prepare());
+	ASSERT_TRUE(tell_and_await(self->sockets[0], CLOSE));
+	close_while_paused(_metadata, self->ring, self->child, &pause_by_freezer);
+	self->ring = -1;
+	kill(self->child, SIGKILL);
+	outcome_of(self->child);
+	self->child = 0;
+	EXPECT_TRUE(pause_clean_up());
 }
 
 TEST_F(handed, over_by_a_process_that_dies)
@@ -358,24 +380,65 @@ static int pace(void *arg)
 	return 0;
 }
 
-TEST(stops_and_goes_on_with_its_process)
+static void pause_again_and_again(struct __test_metadata *_metadata, const struct pause *pause)
 {
 	static const __u32 idle_ms[] = { SLEEPY_MS, IO_RING_SQ_IDLE_NEVER };
 
 	for (size_t i = 0; i < ARRAY_SIZE(idle_ms); i++) {
 		pid_t child = spawn(pace, (void *)&idle_ms[i]);
 
+		/* It may have come to its end before. */
 		for (unsigned int n = 0; n < 5; n++) {
-			bool has_stopped = !kill(child, SIGSTOP) && await_stop(child);
+			bool is_paused = pause->begin(child);
 
-			kill(child, SIGCONT);
-			if (!has_stopped)
+			pause->end(child);
+			if (!is_paused)
 				break;
 			sleep_ms(2);
 		}
 		EXPECT_EQ(0, outcome_of(child));
 	}
 	expect_nothing_left(_metadata);
+}
+
+TEST(stops_and_goes_on_with_its_process)
+{
+	pause_again_and_again(_metadata, &pause_by_signal);
+}
+
+TEST(freezes_and_goes_on_with_its_process)
+{
+	ASSERT_TRUE(pause_prepare());
+	pause_again_and_again(_metadata, &pause_by_freezer);
+	EXPECT_TRUE(pause_clean_up());
+}
+
+/* It is one of the processes and threads that a user may have. */
+static int stay_below_the_limit(void *arg)
+{
+	struct io_ring_setup wanted = ring_wanted(ENTRIES, IO_RING_SETUP_SQPOLL);
+	struct rlimit limit = { .rlim_cur = 1, .rlim_max = 2 };
+	int control = *(int *)arg;
+
+	if (become_other() || setrlimit(RLIMIT_NPROC, &limit))
+		return 1;
+	if (ioctl(control, IO_RING_SETUP, &wanted) != -1 || errno != EAGAIN)
+		return 2;
+	limit.rlim_cur = 2;
+	wanted = ring_wanted(ENTRIES, IO_RING_SETUP_SQPOLL);
+	if (setrlimit(RLIMIT_NPROC, &limit))
+		return 3;
+	return ioctl(control, IO_RING_SETUP, &wanted) < 0 ? 4 : 0;
+}
+
+TEST(counts_as_a_thread_of_its_user)
+{
+	int control = control_open();
+
+	ASSERT_LE(0, control);
+	EXPECT_EQ(0, in_child(stay_below_the_limit, &control));
+	expect_nothing_left(_metadata);
+	close(control);
 }
 
 /* All threads of the process end by themselves, but for one that nobody tells. */
