@@ -293,7 +293,7 @@ impl Context {
             0
         } else {
             // Else who has no slot left, and tries again, would never get one.
-            self.submit(to_submit).inspect_err(|_| {
+            self.submit(to_submit, terms).inspect_err(|_| {
                 self.look_at_devices();
             })?
         };
@@ -317,34 +317,27 @@ impl Context {
         }
     }
 
-    fn submit(&self, to_submit: u32) -> Result<u32> {
-        self.act(|submitter, workers| self.take(submitter, workers, to_submit))
-    }
-
-    /// Takes up to `to_submit` entries.
-    #[inline]
-    fn take(
-        &self,
-        submitter: &mut Submitter,
-        workers: &Arc<Workers>,
-        to_submit: u32,
-    ) -> Result<u32> {
-        let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
-        let queue = submitter.queue();
-        self.sq_head.store(queue.head().get(), Relaxed);
-        self.sq_dropped.store(queue.dropped(), Relaxed);
-        let total = self.submitted.load(Relaxed);
-        self.submitted
-            .store(total.wrapping_add(u64::from(taken)), Relaxed);
-        if was_full {
-            // Who polls for room may have seen none.
-            self.wait_queue().wake(News::Writable);
-        }
-        if self.pool.shared().away.owes_threads() {
-            // Who polls comes by, see `readiness`.
-            self.wait_queue().wake(News::Readable);
-        }
-        Ok(taken)
+    fn submit(&self, to_submit: u32, terms: Option<&Terms>) -> Result<u32> {
+        self.act(|submitter, workers| {
+            let to_submit =
+                terms.map_or(to_submit, |terms| terms.limit(submitter.queue(), to_submit));
+            let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
+            let queue = submitter.queue();
+            self.sq_head.store(queue.head().get(), Relaxed);
+            self.sq_dropped.store(queue.dropped(), Relaxed);
+            let total = self.submitted.load(Relaxed);
+            self.submitted
+                .store(total.wrapping_add(u64::from(taken)), Relaxed);
+            if was_full {
+                // Who polls for room may have seen none.
+                self.wait_queue().wake(News::Writable);
+            }
+            if self.pool.shared().away.owes_threads() {
+                // Who polls comes by, see `readiness`.
+                self.wait_queue().wake(News::Readable);
+            }
+            Ok(taken)
+        })
     }
 
     /// QUIESCE: cancels all and waits, up to `timeout` nanoseconds, until no request is under way.

@@ -71,6 +71,8 @@ impl Control {
                 fd.install();
                 Ok(isize::try_from(number)?)
             }
+            // The call begins anew, with the same argument.
+            Err(failure) if failure.error == ERESTARTNOINTR => Err(ERESTARTNOINTR),
             Err(failure) => {
                 failure.note(&mut setup);
                 user.write_sized(&setup, size)?;

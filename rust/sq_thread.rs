@@ -193,7 +193,8 @@ impl<S: Side> SqThread<S> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EAGAIN` if there may not be one more; `EINTR` if the caller is being killed.
+    /// `ENOMEM`; `EAGAIN` if there may not be one more; `ERESTARTNOINTR` if a signal has to be looked
+    /// at first.
     pub(crate) fn start(
         driver: &Arc<Driver>,
         side: Arc<S>,

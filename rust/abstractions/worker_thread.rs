@@ -102,7 +102,7 @@ impl<W: Work> WorkerThread<W> {
     ///
     /// # Errors
     ///
-    /// What `fork(2)` fails with, and `EINTR` if the caller is being killed.
+    /// What `fork(2)` fails with, and `ERESTARTNOINTR` if a signal has to be looked at first.
     pub(crate) fn spawn(work: Arc<W>, number: usize, name: &'static CStr) -> Result<Arc<Self>> {
         let this = Arc::pin_init(
             pin_init!(Self {
@@ -131,13 +131,6 @@ impl<W: Work> WorkerThread<W> {
         .inspect_err(|_| {
             // SAFETY: No thread was made, so that the reference is still ours.
             drop(unsafe { Arc::<Self>::from_raw(data) });
-        })
-        .map_err(|error| {
-            if error == ERESTARTNOINTR {
-                EINTR
-            } else {
-                error
-            }
         })?;
         // INVARIANT: Started right here.
         this.thread.store(thread, Release);

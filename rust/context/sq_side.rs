@@ -13,13 +13,17 @@ use crate::{
     },
     ring::{
         completion,
-        index::OutOfRange, //
+        index::{
+            OutOfRange,
+            Position, //
+        },
     },
     sq_thread::{
         Settings,
         Side,
         SqThread, //
     },
+    wait::terms::Terms,
 };
 use kernel::{
     prelude::*,
@@ -36,7 +40,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, `EAGAIN`, `EINTR`.
+    /// `ENOMEM`, `EAGAIN`, `ERESTARTNOINTR`.
     pub(crate) fn start_sq_thread(this: &Arc<Self>, settings: Settings) -> Result {
         // So that the thread finds slots.
         completion::under_way(&this.pool);
@@ -113,19 +117,15 @@ impl Side for Context {
     }
 
     fn take_offered(&self, owner: &Owner) -> Result<u32> {
-        completion::flush_parked(&self.pool);
-        completion::ready(&self.pool).map_err(|_| EOVERFLOW)?;
-        let taken = self.act(|submitter, workers| {
-            // First the tail, then the rights, see the description of `sq_thread`.
-            let offered = submitter.queue().available().map_err(|_| EOVERFLOW)?;
-            let _stand_in = owner.stand_in()?;
-            self.take(submitter, workers, offered)
-        });
-        if taken == Err(EBUSY) {
+        // First the tail, then the rights, see the description of `sq_thread`.
+        let terms = Terms::until(Position::new(self.sq_tail.load_acquire()));
+        let _stand_in = owner.stand_in()?;
+        let entered = self.enter(u32::MAX, 0, Some(&terms));
+        if matches!(entered, Err(EBUSY)) {
             // From now on the hint is true.
             completion::under_way(&self.pool);
         }
-        taken
+        entered.map(|entered| entered.submitted)
     }
 
     fn tell(&self, sleeps: bool) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rings that end while their submission thread is in the middle of taking something: it reads
- * into memory that is missing until userfaultfd(2) is told.
+ * Rings that end while their submission thread is in the middle of taking something, and signals
+ * while one is being made: memory is missing until userfaultfd(2) is told.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -28,52 +29,66 @@
 #define CONTENT 5
 #define LIMIT (30 * SOON)
 
-struct taking {
-	struct ring ring;
-	int file;
+/* A page that is missing, and who is told that it is missed. */
+struct trap {
 	int faults;
 	unsigned char *page;
 };
 
-/* The thread of a new ring is stuck when this returns. */
-static bool taking_begin(struct taking *taking)
+static bool trap_open(struct trap *trap)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register registration = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct pollfd event = { .events = POLLIN };
 
-	taking->file = temp_file(TMPFS_DIR);
-	taking->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
-	taking->faults = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (taking->file < 0 || pattern_write(taking->file, PAGE, CONTENT) ||
-	    taking->page == MAP_FAILED || taking->faults < 0 ||
-	    ioctl(taking->faults, UFFDIO_API, &api))
+	trap->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	trap->faults = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (trap->page == MAP_FAILED || trap->faults < 0 || ioctl(trap->faults, UFFDIO_API, &api))
 		return false;
-	registration.range.start = (uintptr_t)taking->page;
+	registration.range.start = (uintptr_t)trap->page;
 	registration.range.len = PAGE;
-	if (ioctl(taking->faults, UFFDIO_REGISTER, &registration))
-		return false;
-	if (sq_open(&taking->ring, ENTRIES, IO_RING_SQ_IDLE_NEVER) ||
-	    sq_push(&taking->ring, sqe_rw(IO_RING_OP_READ, taking->file, taking->page, PAGE, 0),
-		    0) < 0)
-		return false;
-	event.fd = taking->faults;
+	return !ioctl(trap->faults, UFFDIO_REGISTER, &registration);
+}
+
+/* Waits until somebody is stuck. */
+static bool trap_await(const struct trap *trap)
+{
+	struct pollfd event = { .fd = trap->faults, .events = POLLIN };
+
 	return poll(&event, 1, patience(LIMIT)) == 1;
 }
 
-static bool taking_let_go(const struct taking *taking)
+/* The page is there from now on, full of zeroes. */
+static bool trap_let_go(const struct trap *trap)
 {
-	struct uffdio_range range = { .start = (uintptr_t)taking->page, .len = PAGE };
+	struct uffdio_range range = { .start = (uintptr_t)trap->page, .len = PAGE };
 
-	return !ioctl(taking->faults, UFFDIO_UNREGISTER, &range);
+	return !ioctl(trap->faults, UFFDIO_UNREGISTER, &range);
 }
 
-static void taking_clean_up(struct taking *taking)
+static void trap_close(const struct trap *trap)
 {
-	close(taking->faults);
-	munmap(taking->page, PAGE);
-	close(taking->file);
+	close(trap->faults);
+	munmap(trap->page, PAGE);
+}
+
+/* A ring whose thread reads into a trap. */
+struct taking {
+	struct ring ring;
+	int file;
+	struct trap trap;
+};
+
+static bool taking_begin(struct taking *taking)
+{
+	struct io_ring_sqe sqe;
+
+	taking->file = temp_file(TMPFS_DIR);
+	if (taking->file < 0 || pattern_write(taking->file, PAGE, CONTENT) ||
+	    !trap_open(&taking->trap) ||
+	    sq_open(&taking->ring, ENTRIES, IO_RING_SQ_IDLE_NEVER))
+		return false;
+	sqe = sqe_rw(IO_RING_OP_READ, taking->file, taking->trap.page, PAGE, 0);
+	return sq_push(&taking->ring, sqe, 0) >= 0 && trap_await(&taking->trap);
 }
 
 /* A ring whose thread is stuck, and a process that has got nothing but its last descriptor. */
@@ -112,7 +127,8 @@ FIXTURE_SETUP(last)
 
 FIXTURE_TEARDOWN(last)
 {
-	taking_clean_up(&self->taking);
+	trap_close(&self->taking.trap);
+	close(self->taking.file);
 	close(self->sockets[0]);
 	close(self->sockets[1]);
 	EXPECT_STREQ("", counters_busy() ?: "");
@@ -124,10 +140,10 @@ TEST_F(last, close_waits)
 	sleep_ms(A_WHILE);
 	EXPECT_EQ(0, waitpid(self->holder, NULL, WNOHANG));
 	EXPECT_EQ(1, counter("rings"));
-	ASSERT_TRUE(taking_let_go(&self->taking));
+	ASSERT_TRUE(trap_let_go(&self->taking.trap));
 	EXPECT_EQ(0, outcome_of(self->holder));
 	EXPECT_EQ(0, counter("rings"));
-	EXPECT_EQ(PAGE, pattern_mismatch(self->taking.page, PAGE, CONTENT, 0));
+	EXPECT_EQ(PAGE, pattern_mismatch(self->taking.trap.page, PAGE, CONTENT, 0));
 }
 
 /* The rest is left to the thread. */
@@ -139,7 +155,7 @@ TEST_F(last, close_that_is_killed_does_not_wait)
 	EXPECT_TRUE(await_exit(self->holder, LIMIT));
 	EXPECT_EQ(-SIGKILL, outcome_of(self->holder));
 	EXPECT_EQ(1, counter("rings"));
-	EXPECT_TRUE(taking_let_go(&self->taking));
+	EXPECT_TRUE(trap_let_go(&self->taking.trap));
 }
 
 TEST_F(last, exit_does_not_wait_for_long)
@@ -148,7 +164,7 @@ TEST_F(last, exit_does_not_wait_for_long)
 	EXPECT_TRUE(await_exit(self->holder, LIMIT));
 	EXPECT_EQ(0, outcome_of(self->holder));
 	EXPECT_EQ(1, counter("rings"));
-	EXPECT_TRUE(taking_let_go(&self->taking));
+	EXPECT_TRUE(trap_let_go(&self->taking.trap));
 }
 
 /* Nobody will ever let it go. */
@@ -177,6 +193,56 @@ TEST(victim_dies_although_it_is_stuck)
 	EXPECT_EQ(-SIGKILL, outcome_of(victim));
 	EXPECT_STREQ("", counters_busy() ?: "");
 	close(fds[0]);
+}
+
+static int signals;
+
+static void count_signal(int number)
+{
+	(void)number;
+	__atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
+}
+
+struct interrupter {
+	struct trap trap;
+	pthread_t victim;
+};
+
+/* Whoever gets stuck has a signal to look at when it can go on. */
+static void *interrupt(void *arg)
+{
+	struct interrupter *interrupter = arg;
+
+	if (!trap_await(&interrupter->trap) || pthread_kill(interrupter->victim, SIGUSR1) ||
+	    !trap_let_go(&interrupter->trap))
+		return NULL;
+	return interrupter;
+}
+
+/* The signal comes while the operations are read, which is before the thread is made. */
+TEST(signal_does_not_end_setup)
+{
+	struct sigaction action = { .sa_handler = count_signal };
+	struct io_ring_setup wanted = ring_wanted(ENTRIES, IO_RING_SETUP_SQPOLL);
+	struct interrupter interrupter = { .victim = pthread_self() };
+	pthread_t thread;
+	void *result;
+	int fd;
+
+	ASSERT_EQ(0, IO_RING_OP_NOP);
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	ASSERT_TRUE(trap_open(&interrupter.trap));
+	wanted.ops = (uintptr_t)interrupter.trap.page;
+	wanted.nr_ops = 1;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, interrupt, &interrupter));
+	fd = ring_setup(&wanted);
+	EXPECT_LE(0, fd);
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ(&interrupter, result);
+	EXPECT_EQ(1, __atomic_load_n(&signals, __ATOMIC_RELAXED));
+	close(fd);
+	trap_close(&interrupter.trap);
+	EXPECT_STREQ("", counters_busy() ?: "");
 }
 
 TEST_HARNESS_MAIN

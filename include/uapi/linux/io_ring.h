@@ -575,9 +575,9 @@ enum io_ring_limit {
  * (IO_RING_LIMIT_DISABLED), EMFILE (descriptors, or IO_RING_LIMIT_FILES), ENFILE
  * (descriptors), EBADF or ELOOP (a file cannot be registered), EACCES (@ops: not
  * allowed on this node), EAGAIN (SQPOLL: no thread could be made, because of
- * RLIMIT_NPROC or the module parameter "max_user_workers"), EINTR (SQPOLL:
- * killed), EOPNOTSUPP (this CPU's data cache aliases). On failure only the error_*
- * and limit_* members have been written.
+ * RLIMIT_NPROC or the module parameter "max_user_workers"), EOPNOTSUPP (this CPU's
+ * data cache aliases). On failure only the error_* and limit_* members have been
+ * written.
  */
 struct io_ring_setup {
 	__u32	size;
