@@ -23,6 +23,8 @@ mod cancel;
 mod events;
 #[path = "abi/iopoll.rs"]
 mod iopoll;
+#[path = "abi/sq_thread.rs"]
+mod sq_thread;
 #[path = "abi/sqe_flags.rs"]
 mod sqe_flags;
 
@@ -30,6 +32,7 @@ pub use calls::*;
 pub use cancel::*;
 pub use events::*;
 pub use iopoll::*;
+pub use sq_thread::*;
 pub use sqe_flags::*;
 
 use zerocopy_derive::{
@@ -239,7 +242,9 @@ pub const SETUP_FLAGS: u32 = SETUP_IOPOLL
     | SETUP_NO_SQARRAY
     | SETUP_REBIND
     | SETUP_FORK_SHARED
-    | SETUP_STOP_ON_REJECT;
+    | SETUP_STOP_ON_REJECT
+    | SETUP_SQPOLL
+    | SETUP_SQ_AFF;
 
 /// Feature: one mapping holds both queues.
 pub const FEAT_SINGLE_MMAP: u64 = 1 << 0;
@@ -316,6 +321,10 @@ pub struct Setup {
     pub nr_ops: u32,
     /// User address of an array of `u8`, the operations the ring is to be allowed, or 0.
     pub ops: u64,
+    /// With [`SETUP_SQ_AFF`], the CPU of the submission thread.
+    pub sq_thread_cpu: u32,
+    /// With [`SETUP_SQPOLL`], milliseconds until the submission thread sleeps that has nothing to do.
+    pub sq_thread_idle_ms: u32,
 }
 
 /// mmap offset of the region.
@@ -330,7 +339,7 @@ pub const ENTER_ABS_TIMER: u32 = 1 << 5;
 /// Enter flag: fail instead of sleeping for more completions than requests are under way.
 pub const ENTER_NO_STALL: u32 = 1 << 16;
 /// All enter flags that there are.
-pub const ENTER_FLAGS: u32 = ENTER_ABS_TIMER | ENTER_NO_STALL;
+pub const ENTER_FLAGS: u32 = ENTER_ABS_TIMER | ENTER_NO_STALL | ENTER_SQ_WAKEUP | ENTER_SQ_WAIT;
 
 /// Argument of [`ENTER`].
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -466,7 +475,8 @@ const _: () = {
     assert!(offset_of!(Sqe, file_index) == 44 && offset_of!(Sqe, addr3) == 48);
     assert!(size_of::<Cqe>() == 16 && offset_of!(Cqe, res) == 8);
     assert!(size_of::<SqOffsets>() == 32 && size_of::<CqOffsets>() == 32);
-    assert!(size_of::<Setup>() == 160 && offset_of!(Setup, limit_need) == 32);
+    assert!(size_of::<Setup>() == 168 && offset_of!(Setup, limit_need) == 32);
+    assert!(offset_of!(Setup, sq_thread_cpu) == 160);
     assert!(offset_of!(Setup, sq_off) == 72 && offset_of!(Setup, cq_off) == 104);
     assert!(size_of::<Enter>() == 48 && size_of::<Register>() == 32);
     assert!(offset_of!(Enter, clock) == 20 && offset_of!(Enter, timeout) == 24);

@@ -31,6 +31,7 @@ pub(crate) mod seq_number;
 pub(crate) mod shared;
 pub(crate) mod shared_mem;
 pub(crate) mod signal_mask;
+pub(crate) mod stand_in;
 pub(crate) mod timer;
 pub(crate) mod trace;
 pub(crate) mod transfer;

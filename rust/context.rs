@@ -22,9 +22,11 @@
 //! A later one may be taken while an earlier one is held, never the other way round.
 
 mod fdinfo;
+mod leaving;
 mod observed;
 mod polled;
 pub(crate) mod registered;
+mod sq_side;
 
 use self::observed::Observed;
 use crate::{
@@ -39,12 +41,6 @@ use crate::{
         deferred::ModuleRef,
         file_ops::Readiness,
         mutex::InterruptibleMutex,
-        owner::{
-            AddressSpace,
-            DescriptorTable,
-            Owner,
-            Patience, //
-        },
         pool::Pool,
         shared_mem::{
             SharedMem,
@@ -78,17 +74,18 @@ use crate::{
     ring::{
         completion::{
             self,
-            CompletionQueue,
-            OnIdle, //
+            CompletionQueue, //
         },
         index::{
             self,
+            OutOfRange,
             Position, //
         },
         layout::Layout,
         sizes::Sizes,
         submission::SubmissionQueue, //
     },
+    sq_thread::SqThread,
     submit::{
         OnReject,
         Submitted,
@@ -101,27 +98,19 @@ use crate::{
     worker::Workers, //
 };
 use kernel::{
-    impl_has_work, new_work,
+    impl_has_work,
+    new_work,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
+        Arc,
+        SetOnce, //
     },
-    workqueue::{
-        Work,
-        WorkItem, //
-    },
+    workqueue::Work, //
 };
-
-/// How long an exiting task waits for devices, in milliseconds.
-const EXIT_PATIENCE: u32 = 1000;
-
-/// How long a close waits for worker threads to end, in milliseconds: a process that is stopped keeps
-/// them as long as it likes.
-const THREAD_PATIENCE: u32 = 50;
 
 /// How an ENTER went: what it took, and why its wait failed, if it did.
 pub(crate) struct Entered {
@@ -156,6 +145,7 @@ pub(crate) struct Context {
     submitted: Atomic<u64>,
     sq_tail: SharedWord,
     mem: Arc<SharedMem>,
+    sq_thread: SetOnce<Arc<SqThread<Self>>>,
     #[pin]
     teardown: Work<Self>,
     counted: Counted,
@@ -226,6 +216,7 @@ impl Context {
                 submitted: Atomic::new(0),
                 sq_tail: mem.word(layout.sq_off.tail)?,
                 mem,
+                sq_thread: SetOnce::new(),
                 teardown <- new_work!("io_ring_teardown"),
                 counted,
                 _observed: observed,
@@ -302,7 +293,7 @@ impl Context {
             0
         } else {
             // Else who has no slot left, and tries again, would never get one.
-            self.submit(to_submit).inspect_err(|_| {
+            self.submit(to_submit, terms).inspect_err(|_| {
                 self.look_at_devices();
             })?
         };
@@ -326,8 +317,10 @@ impl Context {
         }
     }
 
-    fn submit(&self, to_submit: u32) -> Result<u32> {
+    fn submit(&self, to_submit: u32, terms: Option<&Terms>) -> Result<u32> {
         self.act(|submitter, workers| {
+            let to_submit =
+                terms.map_or(to_submit, |terms| terms.limit(submitter.queue(), to_submit));
             let Submitted { taken, was_full } = submitter.submit(&self.pool, workers, to_submit)?;
             let queue = submitter.queue();
             self.sq_head.store(queue.head().get(), Relaxed);
@@ -412,75 +405,17 @@ impl Context {
     pub(crate) fn readiness(&self) -> Readiness {
         completion::flush_parked(&self.pool);
         self.make_up_for_threads();
-        let head = Position::new(self.sq_head.load(Relaxed));
-        let tail = Position::new(self.sq_tail.load_acquire());
         Readiness {
             readable: completion::ready(&self.pool) != Ok(0),
-            writable: index::room(head, tail, self.layout.entries) != Ok(0),
+            writable: self.room() != Ok(0),
             hung_up: self.pool.shared().completion.is_owner_gone(),
         }
     }
 
-    /// A descriptor is being closed. If that is because the process of the ring exits or executes
-    /// another program, those who still wait for its completions are told.
-    pub(crate) fn flush(&self, table: DescriptorTable) {
-        let shared = self.pool.shared();
-        let leaves = |owner: &Owner| owner.is_current_leaving(table);
-        if self.binding.leave_if(shared, leaves) {
-            // Threads of the process with another descriptor table may be about to submit.
-            drop(self.submitting.lock());
-            self.forget_if_left();
-        }
-    }
-
-    /// An address space ends in which the ring is mapped. If it is that of the process of the ring,
-    /// those who wait are told: a descriptor that survives the execution of another program is not
-    /// closed.
-    pub(crate) fn address_space_ends(&self, space: AddressSpace) {
-        let leaves = |owner: &Owner| owner.lives_in(space);
-        if self.binding.leave_if(self.pool.shared(), leaves) {
-            self.forget_if_left();
-        }
-    }
-
-    /// The last descriptor and the last mapping are gone. Process context; waits for what devices
-    /// still own, as far as the current task may.
-    pub(crate) fn release(this: Arc<Self>) {
-        let workers = this.binding.workers();
-        if let Some(workers) = &workers {
-            workers.shut_down();
-        }
-        this.forget_registered();
-        completion::discard_parked(&this.pool);
-        let shared = &this.pool.shared().completion;
-        let idle = || shared.is_idle();
-        let waited = match Patience::current() {
-            Patience::UntilKilled => shared.waiters.wait_until_killable(idle),
-            Patience::Short => shared.waiters.wait_for_sure(idle, EXIT_PATIENCE),
-            Patience::None => Err(ETIME),
-        };
-        if let Some(workers) = &workers {
-            workers.wait_for_ends(THREAD_PATIENCE);
-        }
-        if waited.is_err() && !idle() {
-            this.counted.driver().counters.teardowns.add(1);
-            completion::when_idle(&this.clone().pool, this);
-        }
-    }
-}
-
-impl OnIdle for Context {
-    fn run(self: Arc<Self>) {
-        let driver = self.counted.driver().clone();
-        driver.teardown.enqueue(self);
-    }
-}
-
-impl WorkItem for Context {
-    type Pointer = Arc<Self>;
-
-    /// Frees a ring whose last request has finished after its last user was gone.
-    fn run(this: Arc<Self>) {
-        this.counted.driver().counters.teardowns.sub(1);
+    /// How many entries there is room for in the submission queue.
+    fn room(&self) -> Result<u32, OutOfRange> {
+        let head = Position::new(self.sq_head.load(Relaxed));
+        let tail = Position::new(self.sq_tail.load_acquire());
+        index::room(head, tail, self.layout.entries)
     }
 }

@@ -15,7 +15,8 @@ use crate::{
         rlimit,
         shared_mem,
         transfer::OpenFile,
-        user_struct::UserStruct, //
+        user_struct::UserStruct,
+        worker_thread, //
     },
     context::Context,
     driver::Driver,
@@ -31,6 +32,7 @@ use crate::{
             Sizes, //
         },
     },
+    sq_thread::Settings,
 };
 use core::mem::offset_of;
 use kernel::{
@@ -38,6 +40,9 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+
+/// Size of the first version of [`abi::Setup`].
+const SETUP_SIZE_MIN: usize = offset_of!(abi::Setup, sq_thread_cpu);
 
 /// The device behind a node.
 pub(crate) struct Control {
@@ -54,10 +59,11 @@ impl Control {
     /// SETUP. On failure the program's structure says why, as far as it can be written.
     fn setup(&self, node: &CStr, argument: usize) -> Result<isize> {
         let user = UserStruct::<abi::Setup>::new(argument);
-        let mut setup = user.read_sized()?;
+        let mut setup = user.read_sized_from(SETUP_SIZE_MIN)?;
+        let size = setup.size as usize;
         match self.make_ring(node, &setup) {
             Ok((made, context, fd)) => {
-                user.write(&made)?;
+                user.write_sized(&made, size)?;
                 let number = fd.number();
                 records::made(node, &context);
                 // Or else the program could close the ring, and it would still be there.
@@ -65,9 +71,11 @@ impl Control {
                 fd.install();
                 Ok(isize::try_from(number)?)
             }
+            // The call begins anew, with the same argument.
+            Err(failure) if failure.error == ERESTARTNOINTR => Err(ERESTARTNOINTR),
             Err(failure) => {
                 failure.note(&mut setup);
-                user.write(&setup)?;
+                user.write_sized(&setup, size)?;
                 Err(failure.error)
             }
         }
@@ -86,8 +94,7 @@ impl Control {
         if shared_mem::dcache_aliases() {
             return Err(EOPNOTSUPP.into());
         }
-        let contradiction = abi::SETUP_SUBMIT_ALL | abi::SETUP_STOP_ON_REJECT;
-        if setup.flags & !abi::SETUP_FLAGS != 0 || setup.flags & contradiction == contradiction {
+        if !are_flags_valid(setup.flags) {
             return Err(Failure::field(offset_of!(abi::Setup, flags)));
         }
         if let Some(field) = first_not_zero(setup) {
@@ -104,10 +111,15 @@ impl Control {
         .ok_or(EINVAL)?;
         let ops = self.setup_ops(node, setup)?;
         let files = setup_files(setup)?;
+        let sq_thread = setup_sq_thread(setup)?;
         let (context, fd) = Context::new(&self.driver, layout, &sizes, setup.flags, ops)
             .and_then(|context| {
                 context.fill_files(files)?;
                 let fd = NewFd::new(c"[io_ring]", context.clone())?;
+                // From here on the descriptor ends the thread.
+                if let Some(settings) = sq_thread {
+                    Context::start_sq_thread(&context, settings)?;
+                }
                 Ok((context, fd))
             })
             .map_err(|error| match error {
@@ -120,6 +132,7 @@ impl Control {
             cq_entries: sizes.cq_entries.get(),
             requests: sizes.requests,
             max_workers: sizes.max_workers,
+            sq_thread_idle_ms: sq_thread.map_or(0, |settings| settings.idle),
             features: abi::FEATURES,
             region_size: u64::from(layout.region_size),
             sqes_offset: layout.sqes_offset,
@@ -185,7 +198,7 @@ struct Failure {
 impl Failure {
     fn field(offset: usize) -> Self {
         Self {
-            // Offsets in a structure of 160 bytes.
+            // Offsets in a structure of 168 bytes.
             field: u32::try_from(offset).unwrap_or(abi::NO_FIELD),
             ..Self::from(EINVAL)
         }
@@ -263,6 +276,41 @@ fn setup_files(setup: &abi::Setup) -> Result<Option<KVVec<Change<OpenFile>>>, Fa
         need: u64::from(index),
         ..Failure::field(field)
     })
+}
+
+/// What SETUP asks for of a submission thread, if it is to have one.
+fn setup_sq_thread(setup: &abi::Setup) -> Result<Option<Settings>, Failure> {
+    let cpu_field = Failure::field(offset_of!(abi::Setup, sq_thread_cpu));
+    let idle_field = Failure::field(offset_of!(abi::Setup, sq_thread_idle_ms));
+    let has_thread = setup.flags & abi::SETUP_SQPOLL != 0;
+    let has_cpu = setup.flags & abi::SETUP_SQ_AFF != 0;
+    match (has_cpu, setup.sq_thread_cpu) {
+        (true, cpu) if !worker_thread::may_run_on(cpu) => return Err(cpu_field),
+        (false, 1..) => return Err(cpu_field),
+        _ => (),
+    }
+    match (has_thread, setup.sq_thread_idle_ms) {
+        (false, 1..) => Err(idle_field),
+        (false, 0) => Ok(None),
+        (true, idle) => Ok(Some(Settings {
+            idle: if idle == 0 {
+                abi::SQ_IDLE_DEFAULT
+            } else {
+                idle
+            },
+            cpu: has_cpu.then_some(setup.sq_thread_cpu),
+        })),
+    }
+}
+
+/// Whether the flags can be, together.
+fn are_flags_valid(flags: u32) -> bool {
+    let has = |all| flags & all == all;
+    flags & !abi::SETUP_FLAGS == 0
+        && !has(abi::SETUP_SUBMIT_ALL | abi::SETUP_STOP_ON_REJECT)
+        && !has(abi::SETUP_SQPOLL | abi::SETUP_REBIND)
+        && !has(abi::SETUP_SQPOLL | abi::SETUP_IOPOLL)
+        && (has(abi::SETUP_SQPOLL) || !has(abi::SETUP_SQ_AFF))
 }
 
 /// The first field that should be 0 and is not, as a byte offset.

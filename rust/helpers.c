@@ -113,11 +113,6 @@ const struct cred *io_ring_get_current_cred(void)
 	return get_current_cred();
 }
 
-/*
- * Whether the caller acts with the rights of @cred. Threads that called
- * setresuid() together have equal but separate credentials, so a different
- * pointer alone does not decide.
- */
 static bool has_label(const struct cred *a, const struct cred *b)
 {
 	struct lsm_prop of_a = {}, of_b = {};
@@ -127,11 +122,14 @@ static bool has_label(const struct cred *a, const struct cred *b)
 	return !memcmp(&of_a, &of_b, sizeof(of_a));
 }
 
-static bool is_current_cred(const struct cred *cred)
+/*
+ * Whether who has the credentials @cur acts with the rights of @cred. Threads that
+ * called setresuid() together have equal but separate credentials, so a different
+ * pointer alone does not decide.
+ */
+bool io_ring_has_rights(const struct cred *cur, const struct cred *cred)
 {
-	const struct cred *cur = current_cred();
-
-	if (likely(cur == cred))
+	if (cur == cred)
 		return true;
 	return uid_eq(cur->uid, cred->uid) && gid_eq(cur->gid, cred->gid) &&
 	       uid_eq(cur->euid, cred->euid) && gid_eq(cur->egid, cred->egid) &&
@@ -151,7 +149,8 @@ static bool is_current_cred(const struct cred *cred)
  */
 bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred)
 {
-	return current->mm == mm && task_tgid(current) == pid && is_current_cred(cred);
+	return current->mm == mm && task_tgid(current) == pid &&
+	       (likely(current_cred() == cred) || io_ring_has_rights(current_cred(), cred));
 }
 
 struct mm_struct *io_ring_current_mm(void)
@@ -198,24 +197,26 @@ void *io_ring_share_files(void)
 	return files;
 }
 
-/* Lets the current task have @files, which is shared, if it has no descriptor table. */
-void io_ring_lend_files(void *files)
+/*
+ * Lets the current task have @files, which is shared, if it has no descriptor table.
+ * True: it had none, and io_ring_unlend_files() is to follow.
+ */
+bool io_ring_lend_files(void *files)
 {
-	if (current->flags & PF_USER_WORKER && !current->files) {
-		task_lock(current);
-		current->files = files;
-		task_unlock(current);
-	}
+	if (!(current->flags & PF_USER_WORKER) || current->files)
+		return false;
+	task_lock(current);
+	current->files = files;
+	task_unlock(current);
+	return true;
 }
 
 /* Undoes io_ring_lend_files(). */
 void io_ring_unlend_files(void)
 {
-	if (current->flags & PF_USER_WORKER) {
-		task_lock(current);
-		current->files = NULL;
-		task_unlock(current);
-	}
+	task_lock(current);
+	current->files = NULL;
+	task_unlock(current);
 }
 
 /*

@@ -99,6 +99,7 @@ void io_ring_poll_forsake(struct wait_queue_entry *entry, struct wait_queue_head
 
 /* Processes. */
 const struct cred *io_ring_get_current_cred(void);
+bool io_ring_has_rights(const struct cred *cur, const struct cred *cred);
 bool io_ring_is_current(const struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
 struct mm_struct *io_ring_current_mm(void);
 bool io_ring_current_is_exiting(void);
@@ -106,7 +107,7 @@ bool io_ring_current_is_kthread(void);
 bool io_ring_current_leaves(struct pid *pid, struct mm_struct *mm, bool last_of_files);
 void *io_ring_current_files(void);
 void *io_ring_share_files(void);
-void io_ring_lend_files(void *files);
+bool io_ring_lend_files(void *files);
 void io_ring_unlend_files(void);
 void io_ring_unshare_files(void *files);
 void io_ring_get_cred(const struct cred *cred);
@@ -143,6 +144,16 @@ void io_ring_set_current_running(void);
 bool io_ring_current_fatal_signal(void);
 void io_ring_expedite_task_work(void);
 bool io_ring_only_workers_left(void);
+
+/* The submission thread. */
+int io_ring_may_stand_in(struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
+int io_ring_stand_in(struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
+void io_ring_stand_back(void);
+bool io_ring_has_task_work(void);
+void io_ring_relax(void);
+bool io_ring_may_run_on(unsigned int cpu);
+void io_ring_run_on(unsigned int cpu);
+pid_t io_ring_task_id(struct task_struct *task);
 
 /* Memory. */
 bool io_ring_dcache_aliases(void);

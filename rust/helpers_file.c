@@ -292,13 +292,16 @@ unsigned int io_ring_dma_alignment(const struct file *file)
  * Gives back a reference. If it is the last, the file is closed on the way back
  * to user space. A worker thread never goes there, so it closes it right here;
  * unless it exits, maybe with locks of its address space held, and is about to
- * do what it would do on that way.
+ * do what it would do on that way, or has a descriptor table (io_ring_stand_in()):
+ * then it holds locks of the ring, and does it when it gives that back.
  */
 void io_ring_put_file(struct file *file)
 {
 	bool exits = current->flags & PF_EXITING;
 
-	if (in_task() && !exits && (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+	bool is_worker = current->flags & PF_USER_WORKER && !current->files;
+
+	if (in_task() && !exits && (current->flags & PF_KTHREAD || is_worker))
 		__fput_sync(file);
 	else
 		fput(file);

@@ -26,6 +26,7 @@
 //! register                REGISTER: what a ring is told apart from requests
 //! context                 one ring: owns everything below
 //! binding, submit         whom it belongs to; taking entries
+//! sq_thread               calling who takes entries, so that nobody else has to
 //! worker                  doing what blocks or has to wait
 //! driver, tags, wait      what all rings share; telling what is unused; waiting for completions
 //! poller                  asking devices for transfers that nobody else asks for
@@ -74,6 +75,7 @@ pub(crate) mod request;
 pub(crate) mod resources;
 pub(crate) mod ring;
 pub(crate) mod ring_fd;
+pub(crate) mod sq_thread;
 pub(crate) mod submit;
 pub(crate) mod tags;
 pub(crate) mod tally;

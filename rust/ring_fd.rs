@@ -83,7 +83,7 @@ fn enter(context: &Context, argument: usize) -> Result<isize> {
     let small = args.flags | args.error_field | args.clock;
     let large = args.timeout | args.min_wait | args.sigmask;
     let terms = if small != 0 || args.wait_error != 0 || large != 0 {
-        Some(terms_of(&user, &mut args)?)
+        Some(terms_of(context, &user, &mut args)?)
     } else {
         None
     };
@@ -100,13 +100,20 @@ fn enter(context: &Context, argument: usize) -> Result<isize> {
     Ok(isize::try_from(entered.submitted)?)
 }
 
-/// The terms of an ENTER's wait; if they cannot be, the program is told which field is to blame.
+/// The terms of an ENTER's wait; if they cannot be, the program is told which field is to blame. If it
+/// wants the submission thread to be called, that has been done.
 #[cold]
-fn terms_of(user: &UserStruct<abi::Enter>, args: &mut abi::Enter) -> Result<Terms> {
-    if let Some(field) = terms::first_invalid(args) {
+fn terms_of(
+    context: &Context,
+    user: &UserStruct<abi::Enter>,
+    args: &mut abi::Enter,
+) -> Result<Terms> {
+    if let Some(field) = terms::first_invalid(args, context.has_sq_thread()) {
         args.error_field = u32::try_from(field)?;
         user.write(args)?;
         return Err(EINVAL);
     }
-    Terms::new(args)
+    let terms = Terms::new(args)?;
+    context.call_sq_thread(args.flags)?;
+    Ok(terms)
 }

@@ -116,8 +116,9 @@ impl User {
 
     /// A thread that [`User::take`] counted has ended. Any context.
     pub(crate) fn give_back(&self) {
-        self.users.workers.sub(1);
+        // The sum last, which is what somebody may wait for.
         self.workers.sub(1);
+        self.users.workers.sub(1);
     }
 
     /// How many worker threads all rings of the user have.

@@ -332,7 +332,7 @@ impl Workers {
         self.away.watch.attendants.wake(News::Readable);
         if is_alone && worker_thread::current_is_dying() {
             self.end_waiting(&Cancel::ANY, ECANCELED);
-        } else if is_alone && reason != EINTR {
+        } else if is_alone && reason != ERESTARTNOINTR {
             self.end_waiting(&Cancel::ANY, reason);
         } else {
             self.away.set_owes_threads(true);

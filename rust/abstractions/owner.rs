@@ -88,6 +88,17 @@ impl Owner {
         unsafe { helpers::io_ring_current_leaves(self.pid.as_ptr(), self.mm.as_ptr(), same) }
     }
 
+    /// What it holds references to.
+    pub(super) fn parts(
+        &self,
+    ) -> (
+        *mut bindings::pid,
+        *const bindings::mm_struct,
+        *const bindings::cred,
+    ) {
+        (self.pid.as_ptr(), self.mm.as_ptr(), self.cred.as_ptr())
+    }
+
     /// The process id, in the pid namespace of the caller; 0 if the process is gone or not in it.
     pub(crate) fn pid(&self) -> i32 {
         // SAFETY: `pid` is alive by the type invariants.

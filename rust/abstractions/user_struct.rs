@@ -101,9 +101,15 @@ impl<T: FromBytes + IntoBytes + Immutable> UserStruct<T> {
     /// `EFAULT`; `EINVAL` if it is shorter than `T`; `E2BIG` if the rest is not 0, or longer than a
     /// page.
     pub(crate) fn read_sized(&self) -> Result<T> {
+        self.read_sized_from(size_of::<T>())
+    }
+
+    /// As [`UserStruct::read_sized`], but one of at least `min` bytes is not too short. What it lacks
+    /// is 0.
+    pub(crate) fn read_sized_from(&self, min: usize) -> Result<T> {
         let size: u32 = UserStruct::new(self.address).read()?;
         let size = size as usize;
-        if size < size_of::<T>() {
+        if size < min {
             return Err(EINVAL);
         }
         if size > kernel::page::PAGE_SIZE {
@@ -111,8 +117,9 @@ impl<T: FromBytes + IntoBytes + Immutable> UserStruct<T> {
         }
 
         let mut value = T::new_zeroed();
+        let known = size.min(size_of::<T>());
         let mut reader = self.slice(size).reader();
-        reader.read_slice(value.as_mut_bytes())?;
+        reader.read_slice(value.as_mut_bytes().get_mut(..known).ok_or(EINVAL)?)?;
         while !reader.is_empty() {
             if reader.read::<u8>()? != 0 {
                 return Err(E2BIG);
@@ -127,8 +134,17 @@ impl<T: FromBytes + IntoBytes + Immutable> UserStruct<T> {
     ///
     /// `EFAULT`.
     pub(crate) fn write(&self, value: &T) -> Result {
-        self.slice(size_of::<T>())
-            .writer()
-            .write_slice(value.as_bytes())
+        self.write_sized(value, size_of::<T>())
+    }
+
+    /// Copies the structure out as a program knows it: its first `size` bytes, if it has more.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`.
+    pub(crate) fn write_sized(&self, value: &T, size: usize) -> Result {
+        let bytes = value.as_bytes();
+        let bytes = bytes.get(..size).unwrap_or(bytes);
+        self.slice(bytes.len()).writer().write_slice(bytes)
     }
 }

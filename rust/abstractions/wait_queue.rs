@@ -208,6 +208,15 @@ impl WaitQueue {
         )
     }
 
+    /// As [`WaitQueue::wait_until`], but also ends after `limit` milliseconds, with `ETIME`.
+    pub(crate) fn wait_until_late<F: Fn() -> bool + Sync>(&self, met: F, limit: Msecs) -> Result {
+        if met() {
+            return Ok(());
+        }
+        let limit = Some(msecs_to_jiffies(limit));
+        self.sleep(&met, bindings::TASK_INTERRUPTIBLE, limit, wake_if_met::<F>)
+    }
+
     /// As [`WaitQueue::wait_until`], but only the time ends it early.
     ///
     /// # Errors

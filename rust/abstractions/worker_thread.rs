@@ -102,7 +102,7 @@ impl<W: Work> WorkerThread<W> {
     ///
     /// # Errors
     ///
-    /// What `fork(2)` fails with, and `EINTR` if the caller is being killed.
+    /// What `fork(2)` fails with, and `ERESTARTNOINTR` if a signal has to be looked at first.
     pub(crate) fn spawn(work: Arc<W>, number: usize, name: &'static CStr) -> Result<Arc<Self>> {
         let this = Arc::pin_init(
             pin_init!(Self {
@@ -131,13 +131,6 @@ impl<W: Work> WorkerThread<W> {
         .inspect_err(|_| {
             // SAFETY: No thread was made, so that the reference is still ours.
             drop(unsafe { Arc::<Self>::from_raw(data) });
-        })
-        .map_err(|error| {
-            if error == ERESTARTNOINTR {
-                EINTR
-            } else {
-                error
-            }
         })?;
         // INVARIANT: Started right here.
         this.thread.store(thread, Release);
@@ -174,6 +167,16 @@ impl<W: Work> WorkerThread<W> {
         unsafe { helpers::io_ring_only_workers_left() }
     }
 
+    /// Its thread id, in the pid namespace of the caller; 0 before it runs, and when it is gone.
+    pub(crate) fn id(&self) -> i32 {
+        let task = self.task.load(Acquire);
+        if task.is_null() {
+            return 0;
+        }
+        // SAFETY: A reference by the type invariants.
+        unsafe { helpers::io_ring_task_id(task) }
+    }
+
     /// What it works for.
     pub(crate) fn work(&self) -> &Arc<W> {
         &self.work
@@ -189,6 +192,30 @@ impl<W: Work> WorkerThread<W> {
         let this = ManuallyDrop::new(unsafe { Arc::<Self>::from_raw(self) });
         self.work.farewell().enqueue(Arc::clone(&this));
     }
+}
+
+/// Whether the current task, a worker, has dropped files that are closed when [`Work::work`] returns.
+pub(crate) fn has_files_to_close() -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_has_task_work() }
+}
+
+/// One round of a loop that waits without sleeping. Process context; lets others run.
+pub(crate) fn relax() {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_relax() };
+}
+
+/// Whether the current task may run on `cpu`, and could now.
+pub(crate) fn may_run_on(cpu: u32) -> bool {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_may_run_on(cpu) }
+}
+
+/// Has the current task, a worker, run on `cpu`, if that is still online. Process context; sleeps.
+pub(crate) fn run_on(cpu: u32) {
+    // SAFETY: FFI call without requirements.
+    unsafe { helpers::io_ring_run_on(cpu) };
 }
 
 /// Whether the current task is being killed.

@@ -65,5 +65,22 @@ impl Context {
         seq_print!(out, "io_ring-max_workers:\t{}\n", max_workers);
         seq_print!(out, "io_ring-user_workers:\t{}\n", user_workers);
         seq_number::put_line(out, c"io_ring-dropped:\t", dropped);
+        self.show_sq_thread(out);
+    }
+
+    fn show_sq_thread(&self, out: &SeqFile) {
+        let Some(thread) = self.sq_thread.as_ref() else {
+            return;
+        };
+        let counts = thread.counts();
+        seq_print!(out, "io_ring-sq_thread:\t{}\n", counts.thread);
+        seq_print!(
+            out,
+            "io_ring-sq_thread_asleep:\t{}\n",
+            u8::from(counts.sleeps)
+        );
+        seq_number::put_line(out, c"io_ring-sq_thread_naps:\t", counts.naps);
+        seq_number::put_line(out, c"io_ring-sq_thread_rounds:\t", counts.rounds);
+        seq_number::put_line(out, c"io_ring-sq_thread_entries:\t", counts.entries);
     }
 }

@@ -125,6 +125,11 @@ impl Context {
     ///
     /// `EPERM`, `EINTR`, `EBUSY` (there is one).
     pub(crate) fn register_eventfd(&self, eventfd: EventFd, interest: Interest) -> Result {
+        // No call hands in what the submission thread takes.
+        let interest = match interest {
+            Interest::Later if self.has_sq_thread() => Interest::All,
+            interest => interest,
+        };
         self.act(|_, _| {
             let switch = self.mem.word(self.layout.cq_off.flags)?;
             let notice = Notice {

@@ -10,6 +10,7 @@
 
 mod counts;
 mod discard;
+mod flags;
 mod more;
 mod observers;
 mod parked;
@@ -36,6 +37,7 @@ pub(crate) use parked::{
 };
 pub(crate) use traced::traced;
 
+use flags::Flags;
 use observers::Observers;
 
 use crate::{
@@ -128,7 +130,7 @@ pub(crate) struct CompletionQueue<D: Completing> {
     head_word: SharedWord,
     tail_word: SharedWord,
     overflow_word: SharedWord,
-    flags_word: SharedWord,
+    pub(crate) flags: Flags,
 }
 
 impl<D: Completing> CompletionQueue<D> {
@@ -156,7 +158,7 @@ impl<D: Completing> CompletionQueue<D> {
             head_word: mem.word(off.head)?,
             tail_word: mem.word(off.tail)?,
             overflow_word: mem.word(off.overflow)?,
-            flags_word: mem.word(layout.sq_off.flags)?,
+            flags: Flags::new(mem.word(layout.sq_off.flags)?),
         })
     }
 
@@ -202,7 +204,7 @@ impl<D: Completing> CompletionQueue<D> {
     fn park(&mut self, slot: Slot<D>) {
         trace::park(|| traced(self.ring, &D::cqe(&slot)));
         if self.parked.is_empty() {
-            self.flags_word.store_release(abi::SQ_CQ_OVERFLOW);
+            self.flags.set(abi::SQ_CQ_OVERFLOW);
         }
         self.parked.push_back(slot);
         self.parked_now = self.parked_now.wrapping_add(1);
@@ -215,7 +217,7 @@ impl<D: Completing> CompletionQueue<D> {
         let slot = self.parked.pop()?;
         self.parked_now = self.parked_now.wrapping_sub(1);
         if self.parked.is_empty() {
-            self.flags_word.store_release(0);
+            self.flags.clear(abi::SQ_CQ_OVERFLOW);
         }
         Some(slot)
     }

@@ -89,7 +89,11 @@ impl SubmissionQueue {
 
     /// How many entries the program offers.
     pub(crate) fn available(&self) -> Result<u32, OutOfRange> {
-        let tail = Position::new(self.tail_word.load_acquire());
+        self.offered_by(Position::new(self.tail_word.load_acquire()))
+    }
+
+    /// How many entries it offered when its tail was `tail`, apart from those taken since.
+    pub(crate) fn offered_by(&self, tail: Position) -> Result<u32, OutOfRange> {
         index::filled(self.head, tail, self.capacity)
     }
 

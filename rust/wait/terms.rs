@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a wait may ask for besides a number of completions, as ENTER's argument says it.
+//! What ENTER may be asked for besides numbers of entries and completions.
 
 #![forbid(unsafe_code)]
 
@@ -14,12 +14,18 @@ use crate::{
         signal_mask::SignalMask,
         user_struct::UserStruct, //
     },
+    ring::{
+        index::Position,
+        submission::SubmissionQueue, //
+    },
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
 
-/// The terms of a wait.
+/// The terms of a call, most of which are those of its wait.
 pub(crate) struct Terms {
+    /// What the tail was: nothing is taken that has been offered since.
+    tail: Option<Position>,
     /// The end of the wait, if nothing else ends it.
     pub(super) timeout: Option<(Clock, When)>,
     /// When one completion becomes enough.
@@ -50,11 +56,33 @@ impl Terms {
             Some(SignalMask::new(UserStruct::new(address).read()?))
         };
         Ok(Self {
+            tail: None,
             timeout,
             min_wait,
             sigmask,
             no_stall: args.flags & abi::ENTER_NO_STALL != 0,
         })
+    }
+
+    /// Those of who takes what was offered when the tail was `tail`, and does not wait.
+    pub(crate) fn until(tail: Position) -> Self {
+        Self {
+            tail: Some(tail),
+            timeout: None,
+            min_wait: None,
+            sigmask: None,
+            no_stall: false,
+        }
+    }
+
+    /// How many of `to_submit` entries may be taken from `queue`.
+    #[cold]
+    pub(crate) fn limit(&self, queue: &SubmissionQueue, to_submit: u32) -> u32 {
+        match self.tail {
+            // If it is out of range others have taken more than that.
+            Some(tail) => queue.offered_by(tail).unwrap_or(0).min(to_submit),
+            None => to_submit,
+        }
     }
 }
 
@@ -64,10 +92,11 @@ fn nanoseconds(value: u64) -> Result<Option<i64>> {
     Ok((value != 0).then_some(value))
 }
 
-/// The first field of `args` whose value is not allowed, as a byte offset.
+/// The first field of `args` whose value is not allowed, as a byte offset, on a ring that has a submission
+/// thread or not.
 ///
 /// What would have no effect is not allowed either: it is a mistake.
-pub(crate) fn first_invalid(args: &abi::Enter) -> Option<usize> {
+pub(crate) fn first_invalid(args: &abi::Enter, has_sq_thread: bool) -> Option<usize> {
     let waits = args.min_complete != 0;
     let times = args.timeout != 0;
     let mut flags = abi::ENTER_FLAGS;
@@ -76,6 +105,9 @@ pub(crate) fn first_invalid(args: &abi::Enter) -> Option<usize> {
     }
     if !waits {
         flags &= !abi::ENTER_NO_STALL;
+    }
+    if !has_sq_thread {
+        flags &= !(abi::ENTER_SQ_WAKEUP | abi::ENTER_SQ_WAIT);
     }
     let is_span = |value| value == 0 || waits && i64::try_from(value).is_ok();
     let is_clock = args.clock == 0 || times && Clock::from_id(args.clock).is_some();

@@ -58,6 +58,11 @@ static long call_setup_full(struct world *world)
 	return setup(world, wanted);
 }
 
+static long call_setup_sqpoll(struct world *world)
+{
+	return setup(world, ring_wanted(ENTRIES, IO_RING_SETUP_SQPOLL));
+}
+
 static long call_query(struct world *world)
 {
 	struct io_ring_op_info ops[4] = { };
@@ -92,6 +97,11 @@ FIXTURE_VARIANT_ADD(failing, setup)
 FIXTURE_VARIANT_ADD(failing, setup_full)
 {
 	.trial = { "SETUP with files and operations", NULL, call_setup_full },
+};
+
+FIXTURE_VARIANT_ADD(failing, setup_sqpoll)
+{
+	.trial = { "SETUP with a submission thread", NULL, call_setup_sqpoll },
 };
 
 FIXTURE_VARIANT_ADD(failing, query)

@@ -159,7 +159,7 @@ static long fdinfo_read(const char *process, int fd, const char *key)
 
 long fdinfo_value(int fd, const char *key)
 {
-	return fdinfo_read("self", fd, key);
+	return fdinfo_read("thread-self", fd, key);
 }
 
 long fdinfo_value_of(pid_t pid, int fd, const char *key)

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "module.h"
 #include "process.h"
 
 pid_t spawn(int (*fn)(void *arg), void *arg)
@@ -25,6 +27,19 @@ int outcome_of(pid_t child)
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return 256;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+const char *thread_stat(pid_t thread, char *text, size_t size)
+{
+	char path[64];
+	char *rest;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	if (text_read(path, text, size))
+		return NULL;
+	/* A name may have parentheses. */
+	rest = strrchr(text, ')');
+	return rest && strlen(rest) > 2 ? rest + 2 : NULL;
 }
 
 int in_child(int (*fn)(void *arg), void *arg)

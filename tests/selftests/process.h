@@ -3,6 +3,7 @@
 #ifndef SELFTESTS_PROCESS_H
 #define SELFTESTS_PROCESS_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #define OTHER_ID 1000	/* a user and group without any privilege */
@@ -15,6 +16,9 @@ int in_child(int (*fn)(void *arg), void *arg);
 
 pid_t spawn(int (*fn)(void *arg), void *arg);
 int outcome_of(pid_t child);
+
+/* What proc_pid_stat(5) says of a thread of this process, from its state on; NULL if it is gone. */
+const char *thread_stat(pid_t thread, char *text, size_t size);
 
 /* Become OTHER_ID for good. The result is -errno. */
 int become_other(void);

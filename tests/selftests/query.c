@@ -36,10 +36,13 @@ FIXTURE_TEARDOWN(query)
 
 static void expect_this_abi(struct __test_metadata *_metadata, const struct io_ring_query *q)
 {
-	const __u32 setup_flags = IO_RING_SETUP_IOPOLL | IO_RING_SETUP_CQSIZE |
+	const __u32 setup_flags = IO_RING_SETUP_IOPOLL | IO_RING_SETUP_SQPOLL |
+				  IO_RING_SETUP_SQ_AFF | IO_RING_SETUP_CQSIZE |
 				  IO_RING_SETUP_CLAMP | IO_RING_SETUP_SUBMIT_ALL |
 				  IO_RING_SETUP_NO_SQARRAY | IO_RING_SETUP_REBIND |
 				  IO_RING_SETUP_FORK_SHARED | IO_RING_SETUP_STOP_ON_REJECT;
+	const __u32 enter_flags = IO_RING_ENTER_ABS_TIMER | IO_RING_ENTER_NO_STALL |
+				  IO_RING_ENTER_SQ_WAKEUP | IO_RING_ENTER_SQ_WAIT;
 	const __u64 features = IO_RING_FEAT_SINGLE_MMAP | IO_RING_FEAT_NODROP |
 			       IO_RING_FEAT_SUBMIT_STABLE | IO_RING_FEAT_RW_CUR_POS;
 
@@ -48,7 +51,7 @@ static void expect_this_abi(struct __test_metadata *_metadata, const struct io_r
 	EXPECT_EQ(OPS_MAX, q->ops_max);
 	EXPECT_EQ(features, q->features);
 	EXPECT_EQ(setup_flags, q->setup_flags);
-	EXPECT_EQ(IO_RING_ENTER_ABS_TIMER | IO_RING_ENTER_NO_STALL, q->enter_flags);
+	EXPECT_EQ(enter_flags, q->enter_flags);
 	EXPECT_EQ(IO_RING_MAX_ENTRIES, q->max_entries);
 	EXPECT_EQ(IO_RING_MAX_CQ_ENTRIES, q->max_cq_entries);
 	EXPECT_EQ(IO_RING_MAX_REQUESTS, q->max_requests);

@@ -11,7 +11,8 @@
 #include "process.h"
 #include "ring.h"
 
-#define MIN_SIZE 160
+#define MIN_SIZE 160		/* of the first version */
+#define SIZE 168
 #define AT(member) offsetof(struct io_ring_setup, member)
 
 FIXTURE(setup)
@@ -86,7 +87,7 @@ TEST_F(setup, smallest_size_is_that_of_the_structure)
 {
 	static const __u32 sizes[] = { 0, 1, 64, MIN_SIZE - 1 };
 
-	ASSERT_EQ(MIN_SIZE, sizeof(struct io_ring_setup));
+	ASSERT_EQ(SIZE, sizeof(struct io_ring_setup));
 	EXPECT_EQ(0, setup_at(self->control, &self->s));
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct io_ring_setup s = ring_wanted(4, 0);
@@ -101,13 +102,13 @@ TEST_F(setup, smallest_size_is_that_of_the_structure)
 
 TEST_F(setup, larger_sizes_have_to_end_in_zeros)
 {
-	static const unsigned int extra[] = { 1, 8, 64, 4096 - MIN_SIZE };
+	static const unsigned int extra[] = { 1, 8, 64, 4096 - SIZE };
 	unsigned char *page = guarded_pages(1);
 	struct io_ring_setup *s = (void *)page;
 
 	ASSERT_NE(NULL, page);
 	for (size_t i = 0; i < ARRAY_SIZE(extra); i++) {
-		__u32 size = MIN_SIZE + extra[i];
+		__u32 size = SIZE + extra[i];
 
 		memset(page, 0, 4096);
 		*s = self->s;
@@ -178,7 +179,8 @@ TEST_F(setup, each_flag)
 {
 	const __u32 known = IO_RING_SETUP_IOPOLL | IO_RING_SETUP_CLAMP | IO_RING_SETUP_SUBMIT_ALL |
 			    IO_RING_SETUP_NO_SQARRAY | IO_RING_SETUP_REBIND |
-			    IO_RING_SETUP_FORK_SHARED | IO_RING_SETUP_STOP_ON_REJECT;
+			    IO_RING_SETUP_FORK_SHARED | IO_RING_SETUP_STOP_ON_REJECT |
+			    IO_RING_SETUP_SQPOLL;
 
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		struct io_ring_setup s = self->s;
@@ -273,7 +275,7 @@ TEST_F(setup, success_describes_the_ring)
 
 	soil_outputs(&self->s);
 	ASSERT_EQ(0, setup_at(self->control, &self->s));
-	EXPECT_EQ(MIN_SIZE, self->s.size);
+	EXPECT_EQ(SIZE, self->s.size);
 	EXPECT_EQ(0, self->s.flags);
 	EXPECT_EQ(4, self->s.entries);
 	EXPECT_EQ(8, self->s.cq_entries);

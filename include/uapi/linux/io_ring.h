@@ -390,7 +390,16 @@ struct io_ring_sq_offsets {
 	__u32	dropped_at;
 };
 
-/* Completions wait in the kernel for room; IO_RING_ENTER moves them over. */
+/*
+ * The word at io_ring_sq_offsets.flags
+ *
+ * NEED_WAKEUP: The submission thread (IO_RING_SETUP_SQPOLL) sleeps. Who offers an
+ *	entry looks at this afterwards, with a full memory barrier in between, and
+ *	if it is set calls IO_RING_ENTER with IO_RING_ENTER_SQ_WAKEUP.
+ * CQ_OVERFLOW: Completions wait in the kernel for room; IO_RING_ENTER moves them
+ *	over.
+ */
+#define IO_RING_SQ_NEED_WAKEUP	(1U << 0)
 #define IO_RING_SQ_CQ_OVERFLOW	(1U << 1)
 
 /**
@@ -431,6 +440,10 @@ struct io_ring_cq_offsets {
  *	O_DIRECT and to have a device that can be asked, else EOPNOTSUPP blames
  *	@fd. Of the other operations only NOP is allowed, and of the flags of an
  *	entry only IO_RING_SQE_FIXED_FILE: EINVAL blames @opcode or @flags.
+ * SQPOLL: A thread of the kernel takes what the submission queue offers, so that
+ *	a program needs no call to submit: see IO_RING_SQ_NEED_WAKEUP. Excludes
+ *	REBIND and IOPOLL.
+ * SQ_AFF: With SQPOLL, that thread runs on the CPU @sq_thread_cpu.
  * CQSIZE: @cq_entries is given; without it, it must be 0 and the completion
  *	queue gets twice the entries of the submission queue.
  * CLAMP: sizes above the limit are cut to it instead of being refused.
@@ -449,6 +462,8 @@ struct io_ring_cq_offsets {
  *	SUBMIT_ALL. Excludes SUBMIT_ALL.
  */
 #define IO_RING_SETUP_IOPOLL		(1U << 0)
+#define IO_RING_SETUP_SQPOLL		(1U << 1)
+#define IO_RING_SETUP_SQ_AFF		(1U << 2)
 #define IO_RING_SETUP_CQSIZE		(1U << 3)
 #define IO_RING_SETUP_CLAMP		(1U << 4)
 #define IO_RING_SETUP_SUBMIT_ALL	(1U << 7)
@@ -456,6 +471,13 @@ struct io_ring_cq_offsets {
 #define IO_RING_SETUP_REBIND		(1U << 29)
 #define IO_RING_SETUP_FORK_SHARED	(1U << 30)
 #define IO_RING_SETUP_STOP_ON_REJECT	(1U << 31)
+
+/*
+ * io_ring_setup.sq_thread_idle_ms: what 0 stands for, in milliseconds, and what
+ * lets the thread never sleep.
+ */
+#define IO_RING_SQ_IDLE_DEFAULT	1000U
+#define IO_RING_SQ_IDLE_NEVER	0xffffffffU
 
 /*
  * io_ring_setup.features and io_ring_query.features
@@ -501,8 +523,8 @@ enum io_ring_limit {
 /**
  * struct io_ring_setup - argument of IO_RING_SETUP
  * @size: In: sizeof(struct io_ring_setup) as the program knows it. Below 160 is
- *        EINVAL; larger is accepted if the kernel's unknown rest is all 0, else
- *        E2BIG.
+ *        EINVAL, what a smaller one lacks is 0; larger is accepted if the
+ *        kernel's unknown rest is all 0, else E2BIG.
  * @flags: In: IO_RING_SETUP_* bits; an unknown one is EINVAL.
  * @entries: In: wanted submission entries, 1 to IO_RING_MAX_ENTRIES; out: the
  *           number made, rounded up to a power of two.
@@ -540,15 +562,22 @@ enum io_ring_limit {
  *       that the ring is to be allowed, for ever and whoever gets it; each has
  *       to be allowed on the node. 0 with @nr_ops 0 allows all that are. If an
  *       element is to blame, @limit_need is its number.
+ * @sq_thread_cpu: In: with IO_RING_SETUP_SQ_AFF a CPU that is online and that the
+ *                 calling thread may run on, else 0.
+ * @sq_thread_idle_ms: In: with IO_RING_SETUP_SQPOLL for how many milliseconds the
+ *                     thread looks for entries, and finds none, before it sleeps;
+ *                     0 means IO_RING_SQ_IDLE_DEFAULT, IO_RING_SQ_IDLE_NEVER that
+ *                     it does not sleep. Without the flag 0. Out: the number.
  *
  * Returns a new descriptor, always close-on-exec, or -1 with errno:
  * EINVAL (a field, named in @error_field), E2BIG (@size), EFAULT (the argument
  * cannot be read or written), ENOMEM (@error_limit, @limit_need), EPERM
  * (IO_RING_LIMIT_DISABLED), EMFILE (descriptors, or IO_RING_LIMIT_FILES), ENFILE
  * (descriptors), EBADF or ELOOP (a file cannot be registered), EACCES (@ops: not
- * allowed on this node), EOPNOTSUPP (this CPU's data cache aliases). On failure
- * only the error_* and limit_* members
- * have been written.
+ * allowed on this node), EAGAIN (SQPOLL: no thread could be made, because of
+ * RLIMIT_NPROC or the module parameter "max_user_workers"), EOPNOTSUPP (this CPU's
+ * data cache aliases). On failure only the error_* and limit_* members have been
+ * written.
  */
 struct io_ring_setup {
 	__u32	size;
@@ -571,6 +600,8 @@ struct io_ring_setup {
 	__u32	nr_files;
 	__u32	nr_ops;
 	__aligned_u64	ops;
+	__u32	sq_thread_cpu;
+	__u32	sq_thread_idle_ms;
 };
 
 /*
@@ -589,7 +620,11 @@ struct io_ring_setup {
  * NO_STALL: do not sleep for more completions than are in sight: if the requests
  *	under way (taken, and their completions not yet readable) are fewer than
  *	the completions that are missing, the wait fails with EDEADLK.
+ * SQ_WAKEUP: call the submission thread (IO_RING_SETUP_SQPOLL), which may sleep.
+ * SQ_WAIT: likewise, and wait until the submission queue has room.
  */
+#define IO_RING_ENTER_SQ_WAKEUP	(1U << 1)
+#define IO_RING_ENTER_SQ_WAIT	(1U << 2)
 #define IO_RING_ENTER_ABS_TIMER	(1U << 5)
 #define IO_RING_ENTER_NO_STALL	(1U << 16)
 
@@ -600,8 +635,9 @@ struct io_ring_setup {
  * @min_complete: In: wait until at least that many completions can be read; cut
  *                to the size of the completion queue; 0 does not wait. If fewer
  *                entries than @to_submit were taken the call does not wait.
- * @flags: In: IO_RING_ENTER_* bits. An unknown one, ABS_TIMER without @timeout
- *         and NO_STALL without @min_complete are EINVAL.
+ * @flags: In: IO_RING_ENTER_* bits. An unknown one, ABS_TIMER without @timeout,
+ *         NO_STALL without @min_complete, and SQ_WAKEUP and SQ_WAIT on a ring
+ *         without a submission thread are EINVAL.
  * @wait_error: Out, only if the wait failed: -errno. In: must be 0.
  * @error_field: Out, only on EINVAL: byte offset in this structure of the field
  *               to blame. In: must be 0.

@@ -19,7 +19,11 @@ pub(super) struct SharedTable(NonNull<c_void>);
 unsafe impl Send for SharedTable {}
 
 /// The current task, a worker, has the table until this is dropped.
-pub(super) struct Lent;
+///
+/// # Invariants
+///
+/// If it is true, the task had no table before.
+pub(super) struct Lent(bool);
 
 impl SharedTable {
     /// That of the current task, which is one of a program.
@@ -33,15 +37,18 @@ impl SharedTable {
     /// Lends it to the current task, if that has none.
     pub(super) fn lend(&self) -> Lent {
         // SAFETY: The table is alive by the type invariants, and given back before this is.
-        unsafe { helpers::io_ring_lend_files(self.0.as_ptr()) };
-        Lent
+        let lent = unsafe { helpers::io_ring_lend_files(self.0.as_ptr()) };
+        // INVARIANT: As it answered.
+        Lent(lent)
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // SAFETY: FFI call without requirements.
-        unsafe { helpers::io_ring_unlend_files() };
+        if self.0 {
+            // SAFETY: It was lent by the type invariants, and its owner still has it.
+            unsafe { helpers::io_ring_unlend_files() };
+        }
     }
 }
 

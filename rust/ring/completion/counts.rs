@@ -6,9 +6,11 @@
 
 use super::{
     Completing,
-    CompletionQueue, //
+    CompletionQueue,
+    Shared, //
 };
 use crate::abstractions::pool::Inside;
+use kernel::sync::atomic::Relaxed;
 
 impl<D: Completing> CompletionQueue<D> {
     /// How many completions wait for room.
@@ -29,6 +31,13 @@ impl<D: Completing> CompletionQueue<D> {
     /// How many requests have ended without a completion so far.
     pub(crate) fn skipped(&self) -> u64 {
         self.skipped
+    }
+}
+
+impl Shared {
+    /// Whether a slot may be free: as it was when somebody noted it last. Any context.
+    pub(crate) fn has_free_slot(&self) -> bool {
+        self.idle.load(Relaxed) > self.parked.load(Relaxed) as usize
     }
 }
 

@@ -22,6 +22,7 @@ const ABI: &str = concat!(
     include_str!("../../../rust/abi/cancel.rs"),
     include_str!("../../../rust/abi/events.rs"),
     include_str!("../../../rust/abi/iopoll.rs"),
+    include_str!("../../../rust/abi/sq_thread.rs"),
     include_str!("../../../rust/abi/sqe_flags.rs"),
 );
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/uapi");
@@ -61,6 +62,8 @@ fn constants() -> Vec<Constant> {
         PATH_INLINE PATH_POLLED PATH_WORKER PATH_DEVICE SQ_CQ_OVERFLOW
         SETUP_IOPOLL SETUP_CQSIZE SETUP_CLAMP SETUP_SUBMIT_ALL SETUP_NO_SQARRAY SETUP_REBIND
         SETUP_FORK_SHARED SETUP_STOP_ON_REJECT ENTER_ABS_TIMER ENTER_NO_STALL
+        SETUP_SQPOLL SETUP_SQ_AFF SQ_NEED_WAKEUP ENTER_SQ_WAKEUP ENTER_SQ_WAIT SQ_IDLE_DEFAULT
+        SQ_IDLE_NEVER
         REGISTER_BUFFERS UNREGISTER_BUFFERS UPDATE_BUFFERS MAX_BUFFERS MAX_BUFFER_LEN BUFFER_KEEP
         CQ_EVENTFD_DISABLED REGISTER_EVENTFD UNREGISTER_EVENTFD REGISTER_EVENTFD_ASYNC
         UNREGISTER_FILES REGISTER_FILES UPDATE_FILES REGISTER_QUIESCE MAX_FILES
@@ -118,7 +121,7 @@ fn structures() -> Vec<Structure> {
             flags resv),
         structure!("setup", abi::Setup: size flags entries cq_entries requests error_field
             error_limit max_workers limit_need limit_have features region_size sqes_offset sqes_size
-            sq_off cq_off files nr_files nr_ops ops),
+            sq_off cq_off files nr_files nr_ops ops sq_thread_cpu sq_thread_idle_ms),
         structure!("enter", abi::Enter: to_submit min_complete flags wait_error error_field clock
             timeout min_wait sigmask),
         structure!("register", abi::Register: size opcode flags error_field addr nr

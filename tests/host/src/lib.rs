@@ -25,4 +25,5 @@ mod queue;
 mod rules;
 mod segments;
 mod sizes;
+mod sq_wake_up;
 mod wake_up;

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn choices_become_the_argument_of_setup() {
         let setup = Builder::new(8).setup;
-        assert_eq!((setup.size, setup.flags, setup.entries), (160, 1 << 16, 8));
+        assert_eq!((setup.size, setup.flags, setup.entries), (168, 1 << 16, 8));
         assert_eq!((setup.cq_entries, setup.requests), (0, 0));
         assert_eq!(setup.max_workers, 0);
 
