@@ -58,7 +58,7 @@ int cgroup_limit_memory(const char *bytes)
 
 long cgroup_oom_kills(void)
 {
-	const char key[] = "oom_kill ";
+	static const char key[] = "oom_kill ";
 	char text[512];
 	const char *line;
 	int error = text_read(DIR "/memory.events", text, sizeof(text));

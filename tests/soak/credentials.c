@@ -205,7 +205,7 @@ TEST_F_TIMEOUT(credentials, of_who_was_given_the_descriptor, LIMIT_S)
 	}
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-SIGKILL, outcome_of(pid));
-	soak_figure("%lu times refused to a holder of the descriptor, %u requests of the owner done",
+	soak_figure("%lu times refused to who has the descriptor, %u requests of the owner done",
 		    3 * stranger->tries, rounds);
 }
 

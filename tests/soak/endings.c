@@ -15,7 +15,7 @@
 #include "soak.h"
 #include "state.h"
 
-#define ROUNDS 400
+#define ROUNDS 200
 #define LIMIT_S 7200
 #define READY 1		/* byte of who is as far as it was to be */
 
@@ -100,7 +100,7 @@ static int end(struct script *script)
 	case EXEC_HOLDING:
 		if (fcntl(script->ring.fd, F_SETFD, 0))
 			return 3;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case EXEC:
 		execl("/bin/busybox", "true", NULL);
 		return 4;

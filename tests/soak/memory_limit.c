@@ -144,8 +144,8 @@ TEST_F_TIMEOUT(limited, by_rings, LIMIT_S)
 		expect_no_harm(_metadata, self->bystander);
 		soak_progress(round, rounds);
 	}
-	soak_figure("%u processes that made rings: %u killed, the others told that there is no memory",
-		    rounds, killed);
+	soak_figure("%u processes that made rings: %u killed, %u told that there is no memory",
+		    rounds, killed, rounds - killed);
 }
 
 TEST_F_TIMEOUT(limited, while_rings_are_busy, LIMIT_S)

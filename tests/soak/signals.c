@@ -34,12 +34,12 @@ struct bench {
 	unsigned char *memory;
 };
 
-static volatile sig_atomic_t signals;
+static unsigned int signals;
 
 static void on_signal(int signal)
 {
 	(void)signal;
-	signals++;
+	__atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
 }
 
 /* Each of these waits once, and tells 0 or -errno. */
@@ -90,11 +90,12 @@ FIXTURE_VARIANT(signals)
 	int sa_flags;
 };
 
-FIXTURE_VARIANT_ADD(signals, in_enter) { wait_in_enter, "ENTER", .sa_flags = 0 };
-FIXTURE_VARIANT_ADD(signals, in_enter_restarted)
-{
-	wait_in_enter, "ENTER, restarted", .sa_flags = SA_RESTART
+FIXTURE_VARIANT_ADD(signals, in_enter) { wait_in_enter, "ENTER" };
+/* That makes no difference to it. */
+FIXTURE_VARIANT_ADD(signals, in_enter_with_sa_restart) {
+	wait_in_enter, "ENTER with SA_RESTART", .sa_flags = SA_RESTART
 };
+
 FIXTURE_VARIANT_ADD(signals, in_timed_enter) { wait_in_timed_enter, "ENTER with a limit" };
 FIXTURE_VARIANT_ADD(signals, in_poll) { wait_in_poll, "poll(2)" };
 FIXTURE_VARIANT_ADD(signals, in_epoll) { wait_in_epoll, "epoll_wait(2)" };
@@ -202,10 +203,9 @@ TEST_F_TIMEOUT(signals, lose_nothing, LIMIT_S)
 		soak_progress(round, rounds);
 	}
 	signal_all_the_time(false, 0);
-	soak_figure("%s: %u waits, %d signals, %u times interrupted", variant->name, rounds,
-		    (int)signals, interrupted);
-	EXPECT_LT(0, signals);
-	EXPECT_EQ(!(variant->sa_flags & SA_RESTART), interrupted > 0);
+	soak_figure("%s: %u waits, %u signals, %u times interrupted", variant->name, rounds,
+		    __atomic_load_n(&signals, __ATOMIC_RELAXED), interrupted);
+	EXPECT_LT(0, interrupted);
 }
 
 TEST_HARNESS_MAIN

@@ -26,6 +26,9 @@ struct ends {
 	int other[2];
 };
 
+/* The result is -errno. */
+typedef int (*tie_fn)(const struct ends *ends);
+
 static int open_ends(struct ends *ends)
 {
 	int error = ring_open(&ends->ring, ENTRIES, 0);
@@ -91,7 +94,7 @@ FIXTURE(cycles)
 
 FIXTURE_VARIANT(cycles)
 {
-	int (*tie)(const struct ends *ends);
+	tie_fn tie;
 	bool in_process_that_ends;
 };
 
@@ -131,10 +134,10 @@ static bool await_no_ring(void)
 /* The result is 0, or 1. */
 static int tie_and_let_go(void *arg)
 {
-	int (*const *tie)(const struct ends *ends) = arg;
+	tie_fn tie = *(tie_fn *)arg;
 	struct ends ends;
 
-	if (open_ends(&ends) || (*tie)(&ends))
+	if (open_ends(&ends) || tie(&ends))
 		return 1;
 	close_ends(&ends);
 	return 0;
@@ -143,7 +146,7 @@ static int tie_and_let_go(void *arg)
 TEST_F_TIMEOUT(cycles, come_undone, LIMIT_S)
 {
 	const unsigned int rounds = soak_scaled(ROUNDS);
-	int (*tie)(const struct ends *ends) = variant->tie;
+	tie_fn tie = variant->tie;
 
 	for (unsigned int round = 1; round <= rounds; round++) {
 		ASSERT_EQ(0, variant->in_process_that_ends ? in_child(tie_and_let_go, &tie) :

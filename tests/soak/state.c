@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
-
-#include <fcntl.h>
 
 #include "chain.h"
 #include "clock.h"
@@ -18,10 +18,12 @@
 #define DISK_DELAY (20 * MS)
 
 static const struct io_ring_timespec never = { .sec = 1000000 };
-static unsigned char memory[PAGE] __attribute__((aligned(PAGE)));
 
 int stage_open(struct stage *stage)
 {
+	stage->memory = new_pages(1);
+	if (!stage->memory)
+		return -ENOMEM;
 	stage->file = temp_file(EXT4_DIR);
 	if (stage->file < 0)
 		return stage->file;
@@ -33,6 +35,7 @@ int stage_open(struct stage *stage)
 
 void stage_close(struct stage *stage)
 {
+	munmap(stage->memory, PAGE);
 	close(stage->file);
 	close(stage->pipe[0]);
 	close(stage->pipe[1]);
@@ -54,7 +57,7 @@ static int submit(const struct ring *ring, struct io_ring_sqe sqe)
 
 static struct io_ring_sqe pipe_read(const struct stage *stage)
 {
-	return sqe_rw(IO_RING_OP_READ, stage->pipe[0], memory, 1, 0);
+	return sqe_rw(IO_RING_OP_READ, stage->pipe[0], stage->memory, 1, 0);
 }
 
 static int reach_nothing(const struct stage *stage, struct ring *ring)
@@ -86,7 +89,8 @@ static int reach_forced(const struct stage *stage, struct ring *ring)
 static int reach_device(const struct stage *stage, struct ring *ring)
 {
 	for (unsigned int i = 0; i < 4; i++) {
-		struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, stage->disk, memory, PAGE, 0);
+		struct io_ring_sqe sqe = sqe_rw(IO_RING_OP_READ, stage->disk, stage->memory, PAGE,
+						0);
 
 		ring_push(ring, &sqe);
 	}
@@ -95,7 +99,7 @@ static int reach_device(const struct stage *stage, struct ring *ring)
 
 static int reach_worker(const struct stage *stage, struct ring *ring)
 {
-	if (pwrite(stage->file, memory, PAGE, 0) != PAGE)
+	if (pwrite(stage->file, stage->memory, PAGE, 0) != PAGE)
 		return -errno;
 	for (unsigned int i = 0; i < 4; i++) {
 		struct io_ring_sqe sqe = sqe_fsync(stage->file, 0, 0, 0);
@@ -148,9 +152,10 @@ static int reach_overflow(const struct stage *stage, struct ring *ring)
 static int reach_registered(const struct stage *stage, struct ring *ring)
 {
 	int error = files_register(ring, &stage->disk, NULL, 1);
-	struct io_ring_sqe sqe = sqe_buffer(IO_RING_OP_READ_FIXED, 0, 0, memory, PAGE, 0);
+	struct io_ring_sqe sqe = sqe_buffer(IO_RING_OP_READ_FIXED, 0, 0, stage->memory, PAGE, 0);
 
-	return error ?: buffer_register(ring, memory, PAGE) ?: submit(ring, sqe_fixed(sqe, 0));
+	error = error ?: buffer_register(ring, stage->memory, PAGE);
+	return error ?: submit(ring, sqe_fixed(sqe, 0));
 }
 
 const struct state states[STATES] = {

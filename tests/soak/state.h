@@ -12,6 +12,7 @@ struct stage {
 	int disk;	/* direct, and slow */
 	int file;
 	int pipe[2];	/* nothing is in it */
+	unsigned char *memory;	/* a page */
 };
 
 /* The functions give -errno on failure. */

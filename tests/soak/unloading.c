@@ -16,7 +16,7 @@
 #include "soak.h"
 #include "state.h"
 
-#define UNLOADS 2000
+#define UNLOADS 500
 #define LIMIT_S 7200
 #define USERS 2
 #define LONGEST_PAUSE_US 30000

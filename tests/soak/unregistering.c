@@ -16,10 +16,11 @@
 #include "clock.h"
 #include "soak.h"
 
-#define BATCHES 20000
+#define CHANGES 5000
 #define LIMIT_S 7200
 #define ENTRIES 8
 #define DISK_DELAY (1 * MS)
+#define MOST_NS 2000000	/* for which there is a table, or none */
 
 struct bench {
 	struct ring ring;
@@ -27,7 +28,7 @@ struct bench {
 	int disk;
 	unsigned char *memory;
 	bool over;
-	long changes;
+	unsigned int changes;
 	int error;
 };
 
@@ -67,14 +68,8 @@ static struct io_ring_sqe use_buffer(struct bench *bench, unsigned int i)
 			  bench->memory + i * PAGE, PAGE, 0);
 }
 
-FIXTURE_VARIANT_ADD(tables, of_files)
-{
-	add_files, files_unregister, use_file, -EBADF
-};
-FIXTURE_VARIANT_ADD(tables, of_buffers)
-{
-	add_buffer, buffers_unregister, use_buffer, -EFAULT
-};
+FIXTURE_VARIANT_ADD(tables, of_files) { add_files, files_unregister, use_file, -EBADF };
+FIXTURE_VARIANT_ADD(tables, of_buffers) { add_buffer, buffers_unregister, use_buffer, -EFAULT };
 
 FIXTURE_SETUP(tables)
 {
@@ -109,10 +104,14 @@ static void *change(void *arg)
 {
 	const struct changer *changer = arg;
 	struct bench *bench = changer->bench;
+	unsigned int random = 1;
 
 	while (!__atomic_load_n(&bench->over, __ATOMIC_ACQUIRE) && !bench->error) {
-		bench->error = changer->add(bench) ?: changer->remove(&bench->ring);
-		bench->changes++;
+		bench->error = changer->add(bench);
+		clock_sleep(rand_r(&random) % MOST_NS);
+		bench->error = bench->error ?: changer->remove(&bench->ring);
+		clock_sleep(rand_r(&random) % (MOST_NS / 4));
+		__atomic_add_fetch(&bench->changes, 1, __ATOMIC_RELEASE);
 	}
 	return NULL;
 }
@@ -121,14 +120,14 @@ TEST_F_TIMEOUT(tables, come_and_go, LIMIT_S)
 {
 	struct bench *bench = &self->bench;
 	struct changer changer = { bench, variant->add, variant->remove };
-	const unsigned int batches = soak_scaled(BATCHES);
-	unsigned int done = 0, missing = 0;
+	const unsigned int wanted = soak_scaled(CHANGES);
+	unsigned int done = 0, missing = 0, changes;
 	struct io_ring_cqe cqe;
 	pthread_t thread;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, change, &changer));
 	/* How many come too early or too late is up to the machine, but not all of them. */
-	for (unsigned int batch = 0; batch < batches || !done; batch++) {
+	while ((changes = __atomic_load_n(&bench->changes, __ATOMIC_ACQUIRE)) < wanted || !done) {
 		for (unsigned int i = 0; i < ENTRIES; i++) {
 			struct io_ring_sqe sqe = variant->make(bench, i);
 
@@ -146,12 +145,12 @@ TEST_F_TIMEOUT(tables, come_and_go, LIMIT_S)
 				ASSERT_EQ(PAGE, pattern_mismatch(bench->memory +
 								 cqe.user_data * PAGE, PAGE, 1, 0));
 		}
-		soak_progress(batch, batches);
+		soak_progress(changes, wanted);
 	}
 	__atomic_store_n(&bench->over, true, __ATOMIC_RELEASE);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, bench->error);
-	soak_figure("%ld times registered and unregistered, %u requests done, %u without a table",
+	soak_figure("%u times registered and unregistered, %u requests done, %u without a table",
 		    bench->changes, done, missing);
 }
 
