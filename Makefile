@@ -9,7 +9,7 @@ PREFIX	?= /usr/local
 MANDIR	?= $(PREFIX)/share/man
 INCLUDEDIR ?= $(PREFIX)/include
 
-.PHONY: modules install install-man install-header load unload demo shell test bench kunit soak check doc clean help
+.PHONY: modules install install-man install-header load unload demo shell test test-debug bench kunit soak check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
@@ -40,6 +40,9 @@ shell:
 test:
 	scripts/test
 
+test-debug:
+	scripts/test gate detectors kunit debug debug-all faults soak-debug detectors-kcsan kcsan soak-kcsan
+
 bench:
 	scripts/bench
 
@@ -68,6 +71,8 @@ help:
 	@echo '  demo      build everything, boot a stock kernel in QEMU, copy a big file'
 	@echo '  shell     a shell in that guest, module loaded, samples in PATH'
 	@echo '  test      all tests; kunit (ARCH=$(ARCH), or arm), check: parts of them'
+	@echo '  test-debug'
+	@echo '            all there is on kernels that check themselves; another kernel to build'
 	@echo '  bench     instructions per request: io_ring, io_uring, libaio, pread'
 	@echo '  soak      proofs that take hours: kills, stuck disks, unmounting, suspending'
 	@echo '  doc       documentation of the module source'

@@ -115,9 +115,9 @@ kernel_entry() {
 	KERNEL_ARCH=x86_64
 	case $1 in
 		stock) entry=stock-$KVERSION-$(toolchain_key) && cache_entry "$entry" prepare_stock ;;
-		debug) entry=debug-$(built_key debug) && cache_entry "$entry" build_debug ;;
+		debug | kcsan) entry=$1-$(built_key "$1") && cache_entry "$entry" "build_$1" ;;
 		arm) entry=arm-$(built_key arm) && cache_entry "$entry" build_arm && KERNEL_ARCH=arm ;;
-		*) die "no kernel is called '$1' (stock, debug, arm)" ;;
+		*) die "no kernel is called '$1' (stock, debug, kcsan, arm)" ;;
 	esac
 	KERNEL=$CACHE/$entry
 }

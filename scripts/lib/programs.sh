@@ -34,7 +34,7 @@ run_programs() {
 	shift 2
 	out=$(mktemp -d "$CACHE/run.XXXXXX")
 	trap 'rm -rf -- "$out"' EXIT
-	"$TOP/scripts/guest-run" --kernel "$kernel" --keep "$out" --add "$TOP/scripts/guest/selftests" "$@" \
+	"$TOP/scripts/guest-run" --kernel "$kernel" --keep "$out" --add "$TOP/scripts/guest/selftests" --add "$TOP/scripts/guest/leaks" "$@" \
 		-- env ${environment[@]+"${environment[@]}"} selftests "$seconds" "${names[@]}" |
 		sed -u -n 's/^@begin /running /p; s/^# progress: /  /p' >&2 || status=$?
 	for name in "${names[@]}"; do

@@ -31,7 +31,9 @@ void sleep_ms(long ms)
 
 long patience(long ms)
 {
-	return access("/proc/lockdep", F_OK) ? ms : ms * SLOWNESS;
+	bool is_fast = access("/proc/lockdep", F_OK) && access("/sys/kernel/debug/kcsan", F_OK);
+
+	return is_fast ? ms : ms * SLOWNESS;
 }
 
 static bool is_worker(pid_t pid, const char *thread)

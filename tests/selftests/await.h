@@ -13,7 +13,7 @@
 
 long now_ms(void);
 
-/* A limit in milliseconds as this kernel needs it: several times longer with lock debugging. */
+/* A limit in milliseconds as this kernel needs it: several times longer if it checks itself. */
 long patience(long ms);
 
 /* How many worker threads a process has, or -errno; none if it is gone. */

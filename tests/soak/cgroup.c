@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +47,26 @@ int cgroup_freeze(bool frozen, long limit)
 	int error = text_write(DIR "/cgroup.freeze", frozen ? "1" : "0");
 
 	return error ?: await_event(frozen ? "frozen 1\n" : "frozen 0\n", limit);
+}
+
+int cgroup_limit_memory(const char *bytes)
+{
+	int error = text_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+
+	return error ?: text_write(DIR "/memory.max", bytes);
+}
+
+long cgroup_oom_kills(void)
+{
+	static const char key[] = "oom_kill ";
+	char text[512];
+	const char *line;
+	int error = text_read(DIR "/memory.events", text, sizeof(text));
+
+	if (error)
+		return error;
+	line = strstr(text, key);
+	return line ? atol(line + strlen(key)) : -ENOENT;
 }
 
 int cgroup_remove(void)
