@@ -32,11 +32,15 @@ pub(crate) fn start<D: IoDomain>(slot: Slot<D>, _transfer: NewTransfer<'_>) -> S
     any(slot)
 }
 
-/// Keeps it, and answers how many bytes it is.
-pub(crate) fn keep<D: IoDomain>(_slot: &mut Slot<D>, _transfer: NewTransfer<'_>) -> usize {
+/// Keeps it, and answers how many bytes it is, or what comes of it in any case.
+pub(crate) fn keep<D: IoDomain>(
+    _slot: &mut Slot<D>,
+    _transfer: NewTransfer<'_>,
+) -> Result<usize, isize> {
     match fate(4) {
-        0 => usize::MAX,
-        other => other.into(),
+        0 => Ok(usize::MAX),
+        1 => Err(-22),
+        other => Ok(other.into()),
     }
 }
 
