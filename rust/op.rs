@@ -348,13 +348,13 @@ impl Op<'_> {
     pub(crate) fn keep<D: IoDomain>(self, slot: &mut Slot<D>) -> (Blocking, isize) {
         match self {
             Op::Nop => (Blocking::Nothing(0), 0),
-            Op::Transfer(transfer) => {
-                let least = async_io::keep(slot, transfer);
-                (Blocking::NewTransfer, as_result(least))
-            }
+            Op::Transfer(transfer) => match async_io::keep(slot, transfer) {
+                Ok(least) => (Blocking::NewTransfer, as_result(least)),
+                Err(result) => (Blocking::Nothing(result), 0),
+            },
             Op::FileCall(call) => {
                 let least = as_result(call.least());
-                (Blocking::FileCall(call), least)
+                (call.keep(), least)
             }
             Op::Cancel(cancel) => (Blocking::Cancel(cancel), 0),
             Op::Poll(poll) => (Blocking::NewPoll(poll), 0),

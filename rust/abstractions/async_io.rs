@@ -194,7 +194,25 @@ fn try_lent(transfer: &mut Transfer) -> Attempt {
 
 /// Has `slot` keep `transfer`, which is to [`begin`] later. Answers how many bytes it is. Process
 /// context.
-pub(crate) fn keep<D: IoDomain>(slot: &mut Slot<D>, transfer: NewTransfer<'_>) -> usize {
+///
+/// # Errors
+///
+/// The result, if it is the same whenever it is begun: nothing is kept, above all not its file, which
+/// might be the ring that it would wait in.
+pub(crate) fn keep<D: IoDomain>(
+    slot: &mut Slot<D>,
+    mut transfer: NewTransfer<'_>,
+) -> Result<usize, isize> {
+    if transfer.as_mut().is_refused() {
+        if let Attempt::Done(result) = try_lent(transfer.as_mut()) {
+            return Err(result);
+        }
+    }
+    Ok(take_over(slot, transfer))
+}
+
+/// Has `slot` keep `transfer`, whatever its file is. Answers how many bytes it is.
+pub(super) fn take_over<D: IoDomain>(slot: &mut Slot<D>, transfer: NewTransfer<'_>) -> usize {
     let mut transfer = transfer.into_inner();
     transfer.hold();
     put(slot, transfer).len()
@@ -224,7 +242,7 @@ pub(crate) fn begin_patiently<D: IoDomain>(slot: Slot<D>) -> Started<D> {
 /// Has `slot` keep a transfer that goes on later.
 #[cold]
 fn holding<D: IoDomain>(mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Slot<D> {
-    keep(&mut slot, transfer);
+    take_over(&mut slot, transfer);
     slot
 }
 

@@ -117,7 +117,7 @@ impl<D: IoDomain> PolledList<D> {
     /// Starts `transfer`, which [`NewTransfer::poll`] was called for, in `slot`, without blocking.
     /// Process context.
     pub(crate) fn start(&mut self, mut slot: Slot<D>, transfer: NewTransfer<'_>) -> Begun<D> {
-        async_io::keep(&mut slot, transfer);
+        async_io::take_over(&mut slot, transfer);
         self.begin(slot)
     }
 

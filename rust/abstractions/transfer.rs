@@ -137,6 +137,15 @@ impl Transfer {
         self.buffers.direction == Direction::Write
     }
 
+    /// Whether the file cannot do such a thing at all, as rings cannot.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.is(if self.is_write() {
+            helpers::IO_RING_FILE_CAN_WRITE
+        } else {
+            helpers::IO_RING_FILE_CAN_READ
+        })
+    }
+
     /// Ends the transfer, in any context, unless that would close the file or unpin the memory, which
     /// may sleep.
     pub(super) fn let_go(mut self) -> Result<(), Self> {

@@ -30,12 +30,29 @@ pub(crate) struct Tag {
     pub(crate) file: Option<FileId>,
 }
 
+/// The file of what is to be cancelled.
+enum Wanted {
+    /// Held, so that no other file gets its place in memory.
+    File(HeldFile),
+    /// A ring: that is the file of no request. Not held, since it might be the one that the CANCEL
+    /// waits in.
+    Ring,
+}
+
+impl Wanted {
+    fn is(&self, file: Option<FileId>) -> bool {
+        match self {
+            Self::File(held) => file == Some(held.id()),
+            Self::Ring => false,
+        }
+    }
+}
+
 /// What is to be cancelled.
 pub(crate) struct Cancel {
     user_data: Option<u64>,
     opcode: Option<u8>,
-    /// Held, so that no other file gets its place in memory.
-    file: Option<HeldFile>,
+    file: Option<Wanted>,
     /// The LINK_TIMEOUT whose time has come.
     limit: Option<u32>,
     /// All that match, or one.
@@ -89,7 +106,12 @@ impl Cancel {
         }
         let file = if asks_for(abi::CANCEL_FD) {
             let file = files.get(sqe.fd, sqe.op_flags & abi::CANCEL_FD_FIXED != 0);
-            Some(file.map_err(Rejected::by(Field::FD))?.keep())
+            let file = file.map_err(Rejected::by(Field::FD))?.keep();
+            Some(if file.is_ring() {
+                Wanted::Ring
+            } else {
+                Wanted::File(file)
+            })
         } else if sqe.fd != 0 {
             return Err(Field::FD.into());
         } else {
@@ -120,7 +142,7 @@ impl Cancel {
             .is_none_or(|user_data| user_data == tag.user_data)
             && self.opcode.is_none_or(|opcode| opcode == tag.opcode)
             && self.limit.is_none_or(|number| number == tag.limit)
-            && (self.file.as_ref()).is_none_or(|file| tag.file == Some(file.id()))
+            && (self.file.as_ref()).is_none_or(|file| file.is(tag.file))
     }
 
     /// The result, when so many were cancelled and so many interrupted.

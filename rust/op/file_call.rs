@@ -7,6 +7,7 @@
 
 use super::{
     rules::Field,
+    Blocking,
     Rejected, //
 };
 use crate::{
@@ -150,14 +151,31 @@ impl FileCall {
     }
 
     /// Whether it is done at once: it only notes something, or fails. Everything else waits for a
-    /// worker, and nothing does that holds a file which might be the ring.
+    /// worker.
     pub(crate) fn is_quick(&self) -> bool {
+        match &self.what {
+            What::Advise { advice, .. } if !advice.waits() => true,
+            _ => self.is_in_vain(),
+        }
+    }
+
+    /// Whether there is nothing to do with such a file: it fails at once, or notes what makes no
+    /// difference. Nothing else holds a file which might be the ring.
+    fn is_in_vain(&self) -> bool {
         match &self.what {
             What::Nothing => true,
             What::Sync { .. } => false,
-            What::Advise { advice, .. } if !advice.waits() => true,
             What::Copy(copy) => !self.file.is_stored() || !copy.from.is_stored(),
             _ => !self.file.is_stored(),
+        }
+    }
+
+    /// What is to be kept until its turn comes: not the file, which might be the ring that it would
+    /// wait in, if the result is the same now.
+    pub(crate) fn keep(self) -> Blocking {
+        match self.is_in_vain().then(|| self.run()).flatten() {
+            Some(result) => Blocking::Nothing(result),
+            None => Blocking::FileCall(self),
         }
     }
 

@@ -100,6 +100,39 @@ static bool tie_read_there(struct knot *knot)
 	       !send_fd(knot->pairs[0][0], knot->rings[0].fd);
 }
 
+/* The ring waits to read, and an operation on itself waits for its turn. */
+static bool tie_turn(struct knot *knot, struct io_ring_sqe sqe)
+{
+	const struct ring *ring = &knot->rings[0];
+
+	sqe.fd = ring->fd;
+	sqe.flags = IO_RING_SQE_DRAIN;
+	if (!submit(ring, IO_RING_OP_READ, knot->pipe[0], &knot->bytes[0]))
+		return false;
+	ring_push(ring, &sqe);
+	return ring_enter(ring, 1, 0) == 1 && fdinfo_value(ring->fd, "in_line") == 1;
+}
+
+static bool tie_sync(struct knot *knot)
+{
+	return tie_turn(knot, sqe_fsync(-1, 0, 0, 0));
+}
+
+static bool tie_read_itself(struct knot *knot)
+{
+	return tie_turn(knot, sqe_rw(IO_RING_OP_READ, -1, &knot->bytes[1], 1, 0));
+}
+
+static bool tie_advice(struct knot *knot)
+{
+	return tie_turn(knot, (struct io_ring_sqe) { .opcode = IO_RING_OP_FADVISE });
+}
+
+static bool tie_cancel(struct knot *knot)
+{
+	return tie_turn(knot, sqe_cancel(IO_RING_CANCEL_FD, 0, -1, 0));
+}
+
 /*
  * The ring is in the queue of a socket that is in its own queue, where only the
  * kernel's garbage collector for sockets gets, with the other end of the socket
@@ -157,6 +190,10 @@ static const struct shape writes_of_several_rings = { .tie = tie_writes, .rings 
 static const struct shape sent_over_what_it_reads = { tie_read_here, 1, .comes_undone = true };
 static const struct shape read_by_itself = { tie_read_there, 1, .comes_undone = true };
 static const struct shape among_garbage = { tie_garbage, 2, .comes_undone = true };
+static const struct shape syncs_itself_in_turn = { tie_sync, 1, .comes_undone = true };
+static const struct shape reads_itself_in_turn = { tie_read_itself, 1, .comes_undone = true };
+static const struct shape advises_itself_in_turn = { tie_advice, 1, .comes_undone = true };
+static const struct shape cancels_itself_in_turn = { tie_cancel, 1, .comes_undone = true };
 
 /* A process that ties a knot, and ends when it is told to. */
 struct owner {
@@ -183,6 +220,10 @@ FIXTURE_VARIANT_ADD(knot, writes_of_several_rings) { &writes_of_several_rings };
 FIXTURE_VARIANT_ADD(knot, sent_over_what_it_reads) { &sent_over_what_it_reads };
 FIXTURE_VARIANT_ADD(knot, read_by_itself) { &read_by_itself };
 FIXTURE_VARIANT_ADD(knot, among_garbage) { &among_garbage };
+FIXTURE_VARIANT_ADD(knot, syncs_itself_in_turn) { &syncs_itself_in_turn };
+FIXTURE_VARIANT_ADD(knot, reads_itself_in_turn) { &reads_itself_in_turn };
+FIXTURE_VARIANT_ADD(knot, advises_itself_in_turn) { &advises_itself_in_turn };
+FIXTURE_VARIANT_ADD(knot, cancels_itself_in_turn) { &cancels_itself_in_turn };
 
 FIXTURE_SETUP(knot)
 {
