@@ -34,14 +34,12 @@
 //!
 //! # End
 //!
-//! A round is the time from the look at the tail until what was there has been taken. Nothing in it waits
-//! for a file, but it may wait for memory of the program, as long as another program likes. So whoever
-//! destroys the ring waits for the end of a round only as long as it would wait for a device, and leaves
-//! the rest to the thread otherwise: [`Stage`] says who comes last. Between two rounds the thread can be
-//! stopped and frozen, and has nothing of the ring then.
+//! The thread visits the ring: a visit ends when it is asked to leave, or a signal is pending. Between two
+//! visits it can be stopped and frozen, and has nothing of the ring, which may be gone at the next one.
 //!
-//! Whether the ring is still there is looked at between two rounds, too: the thread has a reference to it
-//! only while it looks and takes.
+//! Nothing in a visit waits for a file, but it may wait for memory of the program, as long as another
+//! program likes. So whoever destroys the ring waits for the end of a visit only as long as it would wait
+//! for a device, and leaves the rest to the thread otherwise: [`Stage`] says who comes last.
 
 #![forbid(unsafe_code)]
 
@@ -260,26 +258,29 @@ impl<S: Side> SqThread<S> {
         }
     }
 
-    /// As [`SqThread::leave`], and waits for the end of a round, as long as the current task may.
-    /// Answers whether nothing will be taken any more; if not, the thread calls [`Side::end`].
+    /// As [`SqThread::leave`], and waits for the end of a visit, as long as the current task may.
+    /// Answers whether the thread has nothing of the ring any more; if not, it calls [`Side::end`].
     pub(crate) fn close(&self) -> bool {
         let mut post = self.post.lock();
-        let (side, thread) = (post.side.take(), post.thread.take());
+        let (mut side, thread) = (post.side.take(), post.thread.take());
         drop(post);
         if let Some(thread) = thread {
             thread.leave();
         }
-        // Dropped without the mutex.
-        drop(side);
         while !self.stage.close() {
-            let is_over = || !self.stage.is_round();
+            let is_over = || !self.stage.is_visit();
             let waited = match Patience::current() {
                 Patience::UntilKilled => self.news.wait_until_killable(is_over),
                 Patience::Short => self.news.wait_for_sure(is_over, EXIT_PATIENCE),
                 Patience::None => Err(ETIME),
             };
-            if waited.is_err() && self.stage.leave_to_round() {
-                return false;
+            if waited.is_err() {
+                // For the end of the visit, if that comes later than the next line.
+                self.post.lock().side = side.take();
+                if self.stage.leave_to_visit() {
+                    return false;
+                }
+                side = self.take_side();
             }
         }
         true
@@ -309,8 +310,32 @@ impl<S: Side> SqThread<S> {
         self.post.lock().side.clone()
     }
 
+    fn take_side(&self) -> Option<Arc<S>> {
+        self.post.lock().side.take()
+    }
+
+    /// Does `what` there, unless the ring is closed. Answers whether it could. Called in the thread.
+    fn visit(&self, what: impl FnOnce(&Arc<S>)) -> bool {
+        if !self.stage.begin() {
+            return false;
+        }
+        let side = self.side();
+        if let Some(side) = &side {
+            what(side);
+        }
+        let could = side.is_some();
+        // Whoever waits for the end has the last reference when it comes.
+        drop(side);
+        if self.stage.end() {
+            self.news.wake(News::Other);
+        } else if let Some(side) = self.take_side() {
+            S::end(side);
+        }
+        could
+    }
+
     /// Looks and takes until there has been nothing for long enough, or a signal comes.
-    fn attend(&self, me: &WorkerThread<Self>, side: &Arc<S>) {
+    fn attend(&self, me: &WorkerThread<Self>, side: &S) {
         let idle = Delta::from_millis(i64::from(self.settings.idle));
         let mut last = Instant::<Monotonic>::now();
         let mut looked = last;
@@ -338,16 +363,9 @@ impl<S: Side> SqThread<S> {
         }
     }
 
-    /// Takes what is offered, unless the ring is closed.
-    fn round(&self, side: &Arc<S>) -> Result<u32> {
-        if !self.stage.begin() {
-            return Err(EINTR);
-        }
+    /// Takes what is offered.
+    fn round(&self, side: &S) -> Result<u32> {
         let taken = side.take_offered(&self.owner);
-        if !self.stage.end() {
-            S::end(side.clone());
-        }
-        self.news.wake(News::Other);
         if let Ok(taken @ 1..) = taken {
             add(&self.rounds, 1);
             add(&self.entries, u64::from(taken));
@@ -356,7 +374,7 @@ impl<S: Side> SqThread<S> {
     }
 
     /// Sleeps until it is called, or has slots for what has been offered.
-    fn sleep(&self, me: &WorkerThread<Self>, side: &Arc<S>, wait: Wait) {
+    fn sleep(&self, me: &WorkerThread<Self>, side: &S, wait: Wait) {
         let mut wants_slots = false;
         if !self.sleeps.xchg(true, Relaxed) {
             add(&self.naps, 1);
@@ -402,24 +420,24 @@ fn add(counter: &Atomic<u64>, n: u64) {
 
 impl<S: Side> Work for SqThread<S> {
     fn work(&self, me: &WorkerThread<Self>) {
-        let Some(side) = self.side() else {
-            return me.leave();
-        };
         if let (Some(cpu), false) = (self.settings.cpu, self.is_placed.xchg(true, Relaxed)) {
             worker_thread::run_on(cpu);
         }
-        side.make_up_for_threads();
-        if self.sleeps.load(Relaxed) {
-            self.sleep(me, &side, Wait::ForCall);
-        } else {
-            self.attend(me, &side);
+        let is_there = self.visit(|side| {
+            side.make_up_for_threads();
+            if self.sleeps.load(Relaxed) {
+                self.sleep(me, side, Wait::ForCall);
+            } else {
+                self.attend(me, side);
+            }
+        });
+        if !is_there {
+            me.leave();
         }
     }
 
     fn killed(&self, _me: &WorkerThread<Self>) {
-        if let Some(side) = self.side() {
-            side.tell(true);
-        }
+        self.visit(|side| side.tell(true));
     }
 
     fn ended(&self) {

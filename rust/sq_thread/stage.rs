@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who comes last: the thread with a round, or who destroys the ring.
+//! Who comes last: the thread with a visit, or who destroys the ring.
 
 #![forbid(unsafe_code)]
 
@@ -10,13 +10,13 @@ use kernel::sync::atomic::{
     Relaxed, //
 };
 
-/// Nothing is being taken.
-const REST: u32 = 0;
-/// A round is under way.
-const ROUND: u32 = 1;
-/// There are no rounds any more.
+/// The thread has nothing of the ring.
+const AWAY: u32 = 0;
+/// A visit is under way.
+const VISIT: u32 = 1;
+/// There are no visits any more.
 const CLOSED: u32 = 2;
-/// A round is under way, the last one, which does the rest.
+/// A visit is under way, the last one, whose end does the rest.
 const LAST: u32 = 3;
 
 /// What the thread does, as far as it matters to who destroys the ring.
@@ -25,33 +25,33 @@ const LAST: u32 = 3;
 pub(super) struct Stage(Atomic<u32>);
 
 impl Stage {
-    /// Nothing is being taken.
+    /// No visit yet.
     pub(super) fn new() -> Self {
-        Self(Atomic::new(REST))
+        Self(Atomic::new(AWAY))
     }
 
-    /// Begins a round, unless there are to be none any more.
+    /// Begins a visit, unless there are to be none any more.
     pub(super) fn begin(&self) -> bool {
-        self.0.cmpxchg(REST, ROUND, Full).is_ok()
+        self.0.cmpxchg(AWAY, VISIT, Full).is_ok()
     }
 
     /// Ends it. Answers whether somebody else does the rest, now or when the time comes.
     pub(super) fn end(&self) -> bool {
-        self.0.cmpxchg(ROUND, REST, Full).is_ok()
+        self.0.cmpxchg(VISIT, AWAY, Full).is_ok()
     }
 
-    /// Whether a round is under way. Any context; a hint.
-    pub(super) fn is_round(&self) -> bool {
-        self.0.load(Relaxed) == ROUND
+    /// Whether a visit is under way. Any context; a hint.
+    pub(super) fn is_visit(&self) -> bool {
+        self.0.load(Relaxed) == VISIT
     }
 
-    /// Sees to it that there are no rounds any more, unless one is under way.
+    /// Sees to it that there are no visits any more, unless one is under way.
     pub(super) fn close(&self) -> bool {
-        !matches!(self.0.cmpxchg(REST, CLOSED, Full), Err(ROUND))
+        !matches!(self.0.cmpxchg(AWAY, CLOSED, Full), Err(VISIT))
     }
 
-    /// Leaves the rest to a round that is under way, if there is one.
-    pub(super) fn leave_to_round(&self) -> bool {
-        self.0.cmpxchg(ROUND, LAST, Full).is_ok()
+    /// Leaves the rest to the end of a visit that is under way, if there is one.
+    pub(super) fn leave_to_visit(&self) -> bool {
+        self.0.cmpxchg(VISIT, LAST, Full).is_ok()
     }
 }

@@ -22,6 +22,7 @@ mod tests {
             },
             submission::SubmissionQueue, //
         },
+        wait::terms::Terms,
     };
     use kernel::prelude::*;
 
@@ -118,6 +119,23 @@ mod tests {
         assert_eq!(queue.available(), Err(OutOfRange));
         user.sq_tail.store_release(NEAR_WRAP.wrapping_add(1));
         assert_eq!(queue.available(), Ok(1));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_offered_later_is_beyond_the_limit() -> Result {
+        let (mut queue, user) = queue(4, false)?;
+        user.offer(1);
+        user.offer(2);
+        let terms = Terms::until(Position::new(user.sq_tail.load_acquire()));
+        user.offer(3);
+        assert_eq!(terms.limit(&queue, u32::MAX), 2);
+        assert_eq!(terms.limit(&queue, 1), 1);
+        // Others take all, with the one that came later.
+        for left in [1, 0, 0] {
+            assert!(queue.take().is_some());
+            assert_eq!(terms.limit(&queue, u32::MAX), left);
+        }
         Ok(())
     }
 
