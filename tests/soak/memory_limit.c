@@ -21,7 +21,7 @@
 #define ROUNDS 300
 #define LIMIT_S 7200
 #define LIMIT_MB 24
-#define LIMIT "25165824"
+#define LIMIT "25165824" /* so many bytes */
 #define MOST_RINGS 512
 #define RING_ENTRIES 4096
 #define NO_MORE 0	/* outcomes */
@@ -31,6 +31,7 @@
 struct bystander {
 	unsigned long turns;
 	pid_t pid;
+	size_t bytes;	/* of the rings of a process inside */
 };
 
 FIXTURE(limited)
@@ -78,8 +79,8 @@ FIXTURE_TEARDOWN(limited)
 static int make_rings(void *arg)
 {
 	static struct ring rings[MOST_RINGS];
+	struct bystander *bystander = arg;
 
-	(void)arg;
 	if (cgroup_add(getpid()))
 		return STRANGE;
 	for (unsigned int i = 0; i < MOST_RINGS; i++) {
@@ -87,6 +88,7 @@ static int make_rings(void *arg)
 
 		if (error)
 			return error == -ENOMEM ? NO_MORE : STRANGE;
+		bystander->bytes += rings[i].setup.region_size;
 	}
 	return STRANGE;
 }
@@ -133,19 +135,26 @@ TEST_F_TIMEOUT(limited, by_rings, LIMIT_S)
 {
 	const unsigned int rounds = soak_scaled(ROUNDS);
 	unsigned int killed = 0;
+	size_t most = 0;
 
 	for (unsigned int round = 0; round < rounds; round++) {
-		int outcome = in_child(make_rings, NULL);
+		int outcome;
 
+		self->bystander->bytes = 0;
+		outcome = in_child(make_rings, self->bystander);
 		ASSERT_TRUE(outcome == NO_MORE || outcome == -SIGKILL) {
 			TH_LOG("outcome %d", outcome);
 		}
+		/* Their memory was what there was no more of. */
+		ASSERT_GT(LIMIT_MB << 20, self->bystander->bytes);
+		most = self->bystander->bytes > most ? self->bystander->bytes : most;
 		killed += outcome == -SIGKILL;
 		expect_no_harm(_metadata, self->bystander);
 		soak_progress(round, rounds);
 	}
 	soak_figure("%u processes that made rings: %u killed, %u told that there is no memory",
 		    rounds, killed, rounds - killed);
+	soak_figure("  at most %zu KiB of rings, of %d KiB", most >> 10, LIMIT_MB << 10);
 }
 
 TEST_F_TIMEOUT(limited, while_rings_are_busy, LIMIT_S)
