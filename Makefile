@@ -9,7 +9,7 @@ PREFIX	?= /usr/local
 MANDIR	?= $(PREFIX)/share/man
 INCLUDEDIR ?= $(PREFIX)/include
 
-.PHONY: modules install install-man install-header load unload demo shell test test-debug bench kunit soak check doc clean help
+.PHONY: modules install install-man install-header load unload demo shell test test-debug bench kunit soak fuzz check doc clean help
 
 modules:
 	KDIR='$(KDIR)' OUT='$(OUT)' scripts/modules
@@ -52,6 +52,10 @@ kunit:
 soak:
 	scripts/soak
 
+fuzz:
+	scripts/fuzz --host
+	scripts/fuzz --seconds 600
+
 check:
 	scripts/check
 
@@ -75,5 +79,6 @@ help:
 	@echo '            all there is on kernels that check themselves; another kernel to build'
 	@echo '  bench     instructions per request: io_ring, io_uring, libaio, pread'
 	@echo '  soak      proofs that take hours: kills, stuck disks, unmounting, suspending'
+	@echo '  fuzz      ten minutes of random programs in a guest, a minute on the host'
 	@echo '  doc       documentation of the module source'
 	@echo '  clean     remove build/ (the cache, $${IO_RING_CACHE:-~/.cache/io_ring}, stays)'

@@ -228,4 +228,7 @@ const u32 IO_RING_EPOLL_EVENTS = (__force u32)(EPOLLIN | EPOLLPRI | EPOLLOUT | E
 const u32 IO_RING_POLLFREE = (__force u32)POLLFREE;
 #endif
 
+/* Called by what is built to tell what is executed, and nowhere else; helpers_reach.c. */
+void __sanitizer_cov_trace_pc(void);
+
 #endif /* _IO_RING_HELPERS_H */

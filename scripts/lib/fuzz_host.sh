@@ -98,3 +98,38 @@ fuzz_host() {
 		fail "the inputs of tests/fuzz/host/corpus reach too few lines"
 	fi
 }
+
+# The planted faults (scripts/mutants) that the inputs of the checkout have to show.
+HOST_MUTANTS=(cq-lie-is-room cq-newer-overtakes cq-room-not-looked-at cq-tail-not-advanced index-element-without-mask
+	index-full-is-a-lie sq-head-read-back)
+
+# host_shows MUTANT: whether an input fails with it.
+host_shows() {
+	local target
+	(cd "$copy" && sed 1,2d "$TOP/tests/mutants/$1.diff" | busybox patch -p1 >/dev/null) || die "$1: does not apply any more"
+	CARGO_TARGET_DIR=$HOST_BUILD/planted cargo build --locked --quiet --release \
+		--manifest-path "$copy/tests/fuzz/host/Cargo.toml" --bin replay >"$HOST_BUILD/planted.log" 2>&1 ||
+		die "$1: does not compile"
+	for target in "${HOST_TARGETS[@]}"; do
+		timeout 60 "$HOST_BUILD/planted/release/replay" "$target" "$HOST_CRATE/corpus/$target"/* \
+			>"$HOST_BUILD/planted.log" 2>&1 || { echo "ok   $1: shown by $target" && return; }
+	done
+	return 1
+}
+
+# fuzz_host_self_test: plant faults in a copy, one after the other.
+fuzz_host_self_test() {
+	local name copy
+	mkdir -p "$HOST_BUILD"
+	copy=$(mktemp -d)
+	for name in "${HOST_MUTANTS[@]}"; do
+		rm -rf -- "${copy:?}"/*
+		tar -C "$TOP" -cf - rust tests/fuzz/host | tar -xf - -C "$copy"
+		if host_shows "$name"; then
+			count 1 0
+		else
+			fail "$name: no input shows it"
+		fi
+	done
+	rm -rf -- "$copy"
+}
