@@ -20,9 +20,10 @@
 //! so that they never wait for a thread that is stuck.
 //!
 //! News wake one idle thread, the one that became idle last, and a thread that leaves something to do
-//! wakes the next. One that has been idle for 5 seconds leaves, but the last one stays while requests
-//! wait for readiness or are with a device, which may want them done again where blocking is allowed.
-//! If no thread can be made and there is none, what waits completes with the reason.
+//! wakes the next. One that has been idle for 5 seconds leaves, but the last one that does nothing that
+//! may block stays while requests wait for readiness or are with a device, which may want them done again
+//! where blocking is allowed. If such a one begins what may block while requests are with a device, it
+//! makes the next. If no thread can be made and there is none, what waits completes with the reason.
 //!
 //! When the process dies its threads do, too, and the first of them to notice shuts everything down:
 //! nothing waits for a process that is gone, even if nobody closes the ring.
@@ -206,9 +207,9 @@ impl Workers {
     /// Counts requests that devices have got, and sees to it that there is a thread for those that they
     /// may not be able to do. Process context, in the process of the ring; sleeps.
     pub(crate) fn hand_to_devices(this: &Arc<Self>, count: u32) {
-        // A full barrier: the last thread says first that it leaves, and then looks at this.
+        // A full barrier: the last thread says first that it leaves or blocks, and then looks at this.
         this.away.note_handed(u64::from(count));
-        if this.live() == 0 {
+        if this.is_unattended() {
             Self::make_threads(this, true);
         }
     }
@@ -243,6 +244,11 @@ impl Workers {
         blocked < self.limit && (is_one_left || !self.is_watching() || self.is_short.load(Relaxed))
     }
 
+    /// Whether no thread keeps out of what may block. A hint without the mutex.
+    fn is_unattended(&self) -> bool {
+        self.live() <= self.blocked.load(Relaxed)
+    }
+
     /// Whether there are requests that may need a thread at any time. Any context.
     fn is_watching(&self) -> bool {
         let (turns, watch) = (&self.away.turns, &self.away.watch);
@@ -267,15 +273,15 @@ impl Workers {
             || (self.due.load(Relaxed) != 0 && self.may_block())
     }
 
-    /// Makes threads until there are enough idle ones, or there may not be more; at least one if
-    /// `attend`.
+    /// Makes threads until there are enough idle ones, or there may not be more; at least one that keeps
+    /// out of what may block if `attend`.
     fn make_threads(this: &Arc<Self>, attend: bool) {
         loop {
             let mut crew = this.crew.lock();
             let most = this.limit.wrapping_sub(1).saturating_sub(crew.blocked);
             let wanted = crew.backlog.due().min(most) + usize::from(this.is_watching());
             let idle = crew.live.saturating_sub(crew.busy);
-            if crew.is_closed || (idle >= wanted && (crew.live != 0 || !attend)) {
+            if crew.is_closed || (idle >= wanted && (crew.attending() != 0 || !attend)) {
                 return;
             }
             let Some(number) = crew.reserve() else {

@@ -94,6 +94,11 @@ impl Crew {
         })
     }
 
+    /// How many threads do nothing that may block.
+    pub(super) fn attending(&self) -> usize {
+        self.live.saturating_sub(self.blocked)
+    }
+
     /// Reserves a seat for a thread that is going to be made.
     pub(super) fn reserve(&mut self) -> Option<usize> {
         let number = self.seats.iter().position(Seat::is_free)?;

@@ -61,11 +61,20 @@ impl Workers {
         } else {
             None
         };
+        let blocks = taken.as_ref().is_some_and(|(_, may_block)| *may_block);
+        let is_last = blocks && crew.attending() == 0;
+        if is_last {
+            // Said first, with a full barrier, see `hand_to_devices`.
+            self.blocked.xchg(crew.blocked, Full);
+        }
         self.note(&crew);
         drop(crew);
         if self.has_work() {
             // One wake-up may stand for several things to do.
             self.away.watch.attendants.wake(News::Readable);
+        }
+        if is_last && self.away.are_with_devices() {
+            Self::make_threads(me.work(), true);
         }
         taken
     }
@@ -211,9 +220,9 @@ impl Workers {
         if self.has_work() || !crew.is_seated(me.number) {
             return;
         }
-        if crew.live == 1 {
-            // Said first, with a full barrier, see `see_to_it`.
-            self.live.xchg(0, Full);
+        if crew.attending() == 1 {
+            // Said first, with a full barrier, see `hand_to_devices`.
+            self.live.xchg(crew.live.wrapping_sub(1), Full);
             if self.is_watching() || crew.backlog.due() != 0 || self.away.are_with_devices() {
                 self.note(&crew);
                 return;

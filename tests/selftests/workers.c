@@ -406,6 +406,34 @@ TEST_F(threads, leave_when_they_are_idle)
 	ring_close(&ring);
 }
 
+/* The last one that is not stuck stays as well. */
+TEST_F(threads, leave_none_stuck_alone)
+{
+	struct io_ring_setup wanted = wanted_with(USUAL, 0);
+	struct io_ring_cqe cqe;
+	struct ring ring;
+	int ends[2];
+	char byte;
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(0, ring_open_as(&ring, &wanted));
+	submit(_metadata, &ring, sqe_rw(IO_RING_OP_READ, ends[0], &byte, 1, 0), STUCK);
+	submit_stuck(_metadata, &ring, &self->stuck, 0, 1);
+	EXPECT_TRUE(await_workers(getpid(), 2, SOON));
+	sleep_ms(IDLE_MS + 1000);
+	EXPECT_EQ(2, worker_count(getpid()));
+	ASSERT_EQ(1, write(ends[1], "x", 1));
+	EXPECT_TRUE(await_completions(&ring, 1, SOON));
+	ASSERT_TRUE(ring_pop(&ring, &cqe));
+	EXPECT_EQ(STUCK, cqe.user_data);
+	EXPECT_EQ(1, cqe.res);
+	stuck_let_go(&self->stuck);
+	expect_reads(_metadata, &ring, 1);
+	ring_close(&ring);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Several threads of many rings, all of which are gone as soon as the rings are. */
 TEST_F(threads, leave_with_their_ring)
 {
