@@ -145,8 +145,8 @@ TEST_F_TIMEOUT(limited, by_rings, LIMIT_S)
 		ASSERT_TRUE(outcome == NO_MORE || outcome == -SIGKILL) {
 			TH_LOG("outcome %d", outcome);
 		}
-		/* Their memory was what there was no more of. */
-		ASSERT_GT(LIMIT_MB << 20, self->bystander->bytes);
+		/* Of all that rings take, which is charged, what they share is a small part. */
+		ASSERT_GT((LIMIT_MB / 4) << 20, self->bystander->bytes);
 		most = self->bystander->bytes > most ? self->bystander->bytes : most;
 		killed += outcome == -SIGKILL;
 		expect_no_harm(_metadata, self->bystander);
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(limited, by_rings, LIMIT_S)
 	}
 	soak_figure("%u processes that made rings: %u killed, %u told that there is no memory",
 		    rounds, killed, rounds - killed);
-	soak_figure("  at most %zu KiB of rings, of %d KiB", most >> 10, LIMIT_MB << 10);
+	soak_figure("  at most %zu KiB of shared memory in %d KiB", most >> 10, LIMIT_MB << 10);
 }
 
 TEST_F_TIMEOUT(limited, while_rings_are_busy, LIMIT_S)
