@@ -385,8 +385,9 @@ impl Transfer {
                 return ret as isize;
             }
         }
-        // SAFETY: Guarded by the mutex, if the file has its position guarded at all.
-        unsafe { (*kiocb).ki_pos = (*raw).f_pos };
+        // SAFETY: Guarded by the mutex; of a file that has its position not guarded at all it is one
+        // word that read(2) and write(2) change at any time, so it is accessed once and as a whole.
+        unsafe { (*kiocb).ki_pos = (&raw const (*raw).f_pos).read_volatile() };
         // SAFETY: By the safety requirements.
         let mut ret = unsafe { Self::issue(transfer, kiocb) };
         // SAFETY: The attempt is over.
@@ -398,7 +399,7 @@ impl Transfer {
         }
         if ret >= 0 {
             // SAFETY: As for reading it.
-            unsafe { (*raw).f_pos = (*kiocb).ki_pos };
+            unsafe { (&raw mut (*raw).f_pos).write_volatile(position) };
         }
         if locked {
             // SAFETY: Locked above.

@@ -14,8 +14,9 @@ SPLATS+='|Bad page|unreferenced object|ODEBUG|list_(add|del) corruption|rust_ker
 KERNELS_OWN='inconsistent lock state' KERNELS_OWN_DETAIL='i_size_seqcount'
 REPORT_LINES=80
 # Two accesses that the kernel does itself: its first line names no module. Those kernels
-# have no modules but what is tested.
-KERNELS_OWN_RACE='BUG: KCSAN: [^[]*$'
+# have no modules but what is tested. And the position of a file that has no lock for it,
+# which read(2) and write(2) take no care with.
+KERNELS_OWN_RACE='BUG: KCSAN: ([^[]*$|.* ksys_(read|write))'
 
 # check_console FILE: print what the kernel complained of; false if it did, but for its own
 # defects.
