@@ -10,7 +10,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "files.h"
+#include "module.h"
 #include "null_disk.h"
 #include "world.h"
 
@@ -34,6 +36,17 @@ int world_disk_make(void)
 void world_disk_destroy(void)
 {
 	null_disk_destroy(WORLD_DISK);
+}
+
+int world_module_reload(void)
+{
+	long end = now_ms() + patience(5 * SOON);
+	int error;
+
+	/* Who closes the last file of the module may still be on the way out of it. */
+	while ((error = module_unload()) == -EAGAIN && now_ms() < end)
+		sleep_ms(1);
+	return error ?: module_load_with("ops=all");
 }
 
 static int make_arena(struct world *world)
@@ -147,7 +160,8 @@ __u64 world_address(struct world *world, struct source *source)
 	case 4:
 		return 0xffff888000000000ULL + take_u32(source);
 	case 5:
-		return take_u64(source);
+		/* Not what this program itself consists of. */
+		return take_u64(source) | 1ULL << 40;
 	case 6:
 	case 7:
 		return arena + ARENA_DATA + 64 * take_below(source, 64);
