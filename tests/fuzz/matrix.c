@@ -24,7 +24,6 @@
 #define OPCODES 256
 #define ENTRIES 64
 #define SQE_BYTES sizeof(struct io_ring_sqe)
-#define MODULE_PARAMETERS "ops=all"
 #define FILE_LIMIT 0x100000
 #define HIDDEN 1000		/* what no descriptor of these becomes if a bit is turned over */
 #define MARK 0x6d6172ULL
@@ -75,7 +74,7 @@ FIXTURE_SETUP(matrix)
 	ASSERT_EQ(0, hide_output());
 	ASSERT_EQ(0, tally_map());
 	ASSERT_EQ(0, world_disk_make());
-	ASSERT_EQ(0, module_reload_with(MODULE_PARAMETERS));
+	ASSERT_EQ(0, world_module_reload());
 	ASSERT_EQ(0, world_make(&self->world));
 	ASSERT_EQ(0, ring_open(&self->ring, ENTRIES, 0));
 	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &limit));
@@ -92,8 +91,7 @@ FIXTURE_TEARDOWN(matrix)
 	for (int i = 0; i < KIND_RING; i++)
 		close(self->world.fds[i]);
 	EXPECT_STREQ("", counters_busy() ?: "");
-	EXPECT_EQ(0, module_unload());
-	EXPECT_EQ(0, module_load());
+	EXPECT_EQ(0, world_module_reload());
 	world_disk_destroy();
 }
 

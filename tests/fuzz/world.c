@@ -10,13 +10,30 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "files.h"
+#include "module.h"
 #include "null_disk.h"
 #include "world.h"
 
 #define PAGE 4096
 #define DISK_MB 8
 #define FILE_BYTES 0x10000
+
+/* The disk, open for as long as it is there. */
+static int disk = -1;
+
+/*
+ * Linux 7.3 writes to a disk with O_DIRECT and RWF_DONTCACHE through a null pointer, pwritev2(2)
+ * as well, unless something has been written to it through the cache since it was opened.
+ */
+static int write_once(void)
+{
+	char bytes[512] = "";
+
+	disk = open("/dev/" WORLD_DISK, O_RDWR | O_CLOEXEC);
+	return disk >= 0 && write(disk, bytes, sizeof(bytes)) == sizeof(bytes) ? 0 : -errno;
+}
 
 int world_disk_make(void)
 {
@@ -28,12 +45,24 @@ int world_disk_make(void)
 		{ },
 	};
 
-	return null_disk_make(WORLD_DISK, settings);
+	return null_disk_make(WORLD_DISK, settings) ?: write_once();
 }
 
 void world_disk_destroy(void)
 {
+	close(disk);
 	null_disk_destroy(WORLD_DISK);
+}
+
+int world_module_reload(void)
+{
+	long end = now_ms() + patience(5 * SOON);
+	int error;
+
+	/* Who closes the last file of the module may still be on the way out of it. */
+	while ((error = module_unload()) == -EAGAIN && now_ms() < end)
+		sleep_ms(1);
+	return error ?: module_load_with("ops=all");
 }
 
 static int make_arena(struct world *world)
@@ -147,7 +176,8 @@ __u64 world_address(struct world *world, struct source *source)
 	case 4:
 		return 0xffff888000000000ULL + take_u32(source);
 	case 5:
-		return take_u64(source);
+		/* Not what this program itself consists of. */
+		return take_u64(source) | 1ULL << 40;
 	case 6:
 	case 7:
 		return arena + ARENA_DATA + 64 * take_below(source, 64);

@@ -41,6 +41,9 @@ struct world {
 int world_disk_make(void);
 void world_disk_destroy(void);
 
+/* Unload the module and load it again, with all operations allowed. The result is -errno. */
+int world_module_reload(void);
+
 /* The result is -errno. */
 int world_make(struct world *world);
 
