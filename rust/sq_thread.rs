@@ -191,8 +191,8 @@ impl<S: Side> SqThread<S> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EAGAIN` if there may not be one more; `ERESTARTNOINTR` if a signal has to be looked
-    /// at first.
+    /// `ENOMEM`; `EAGAIN` if there may not be one more; `ERESTARTNOINTR` if the caller has to stop,
+    /// to freeze or to die first.
     pub(crate) fn start(
         driver: &Arc<Driver>,
         side: Arc<S>,

@@ -102,7 +102,7 @@ impl<W: Work> WorkerThread<W> {
     ///
     /// # Errors
     ///
-    /// What `fork(2)` fails with, and `ERESTARTNOINTR` if a signal has to be looked at first.
+    /// What `fork(2)` fails with, and `ERESTARTNOINTR` if the caller has to stop, to freeze or to die first.
     pub(crate) fn spawn(work: Arc<W>, number: usize, name: &'static CStr) -> Result<Arc<Self>> {
         let this = Arc::pin_init(
             pin_init!(Self {

@@ -44,13 +44,21 @@ static bool carry_on(pid_t pid)
 	return !kill(pid, SIGCONT);
 }
 
+bool begin_to_freeze(pid_t pid)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return !text_write(CGROUP "/cgroup.procs", text) &&
+	       !text_write(CGROUP "/cgroup.freeze", "1");
+}
+
 static bool freeze(pid_t pid)
 {
 	long end = now_ms() + patience(LIMIT);
 	char text[64];
 
-	snprintf(text, sizeof(text), "%d", pid);
-	if (text_write(CGROUP "/cgroup.procs", text) || text_write(CGROUP "/cgroup.freeze", "1"))
+	if (!begin_to_freeze(pid))
 		return false;
 	do {
 		if (text_read(CGROUP "/cgroup.events", text, sizeof(text)))

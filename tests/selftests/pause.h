@@ -18,6 +18,9 @@ extern const struct pause pause_by_freezer;
 bool pause_prepare(void);
 bool pause_clean_up(void);
 
+/* What pause_by_freezer begins with: it does not wait until the process is frozen. */
+bool begin_to_freeze(pid_t pid);
+
 /* Waits until a child has stopped. */
 bool await_stop(pid_t pid);
 

@@ -2,6 +2,7 @@
 /* As whom the submission thread works, and that it ends with its ring and its process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #define VICTIMS 200
 #define LONGEST_LIFE_US 20000
 #define CLOSES 100
+#define PAUSES 10
 #define RANDOM_SEED 1
 #define SET_USER_ID 04755
 #define LONG (60 * SOON)	/* a thread that looks around does so every 5 seconds */
@@ -365,15 +367,22 @@ TEST_F(handed, over_by_a_process_that_executes_another)
 	EXPECT_TRUE(await_no_thread(self->ring));
 }
 
-/* A process that is stopped takes nothing, and goes on afterwards. */
-static int pace(void *arg)
+/* Has one entry after the other taken until there is something to read. */
+struct pace {
+	__u32 idle_ms;
+	int stop;
+};
+
+static int keep_pace(void *arg)
 {
+	const struct pace *pace = arg;
+	struct pollfd stop = { .fd = pace->stop, .events = POLLIN };
 	struct io_ring_cqe cqe;
 	struct ring ring;
 
-	if (sq_open(&ring, ENTRIES, *(__u32 *)arg))
+	if (sq_open(&ring, ENTRIES, pace->idle_ms))
 		return 1;
-	for (unsigned int i = 0; i < 2000; i++)
+	for (unsigned int i = 0; !poll(&stop, 1, 0); i++)
 		if (sq_push(&ring, sqe_nop(0), i) < 0 || !sq_pop(&ring, &cqe) ||
 		    cqe.user_data != i)
 			return 2;
@@ -385,18 +394,22 @@ static void pause_again_and_again(struct __test_metadata *_metadata, const struc
 	static const __u32 idle_ms[] = { SLEEPY_MS, IO_RING_SQ_IDLE_NEVER };
 
 	for (size_t i = 0; i < ARRAY_SIZE(idle_ms); i++) {
-		pid_t child = spawn(pace, (void *)&idle_ms[i]);
+		struct pace pace = { .idle_ms = idle_ms[i] };
+		pid_t child;
+		int fds[2];
 
-		/* It may have come to its end before. */
-		for (unsigned int n = 0; n < 5; n++) {
-			bool is_paused = pause->begin(child);
-
-			pause->end(child);
-			if (!is_paused)
-				break;
-			sleep_ms(2);
+		ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+		pace.stop = fds[0];
+		child = spawn(keep_pace, &pace);
+		for (unsigned int n = 0; n < PAUSES; n++) {
+			EXPECT_TRUE(pause->begin(child));
+			EXPECT_TRUE(pause->end(child));
+			sleep_ms(n);
 		}
+		EXPECT_EQ(1, write(fds[1], "x", 1));
 		EXPECT_EQ(0, outcome_of(child));
+		close(fds[0]);
+		close(fds[1]);
 	}
 	expect_nothing_left(_metadata);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rings that end while their submission thread is in the middle of taking something, and signals
- * while one is being made: memory is missing until userfaultfd(2) is told.
+ * Rings that end while their submission thread is in the middle of taking something, and a process
+ * that freezes while it makes one: memory is missing until userfaultfd(2) is told.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -20,6 +19,7 @@
 #include "files.h"
 #include "harness.h"
 #include "module.h"
+#include "pause.h"
 #include "process.h"
 #include "ring.h"
 #include "sq_ring.h"
@@ -153,18 +153,18 @@ TEST_F(last, close_that_is_killed_does_not_wait)
 	sleep_ms(A_WHILE);
 	ASSERT_EQ(0, kill(self->holder, SIGKILL));
 	EXPECT_TRUE(await_exit(self->holder, LIMIT));
-	EXPECT_EQ(-SIGKILL, outcome_of(self->holder));
 	EXPECT_EQ(1, counter("rings"));
 	EXPECT_TRUE(trap_let_go(&self->taking.trap));
+	EXPECT_EQ(-SIGKILL, outcome_of(self->holder));
 }
 
 TEST_F(last, exit_does_not_wait_for_long)
 {
 	ASSERT_EQ(1, write(self->sockets[0], "x", 1));
 	EXPECT_TRUE(await_exit(self->holder, LIMIT));
-	EXPECT_EQ(0, outcome_of(self->holder));
 	EXPECT_EQ(1, counter("rings"));
 	EXPECT_TRUE(trap_let_go(&self->taking.trap));
+	EXPECT_EQ(0, outcome_of(self->holder));
 }
 
 /* Nobody will ever let it go. */
@@ -195,54 +195,45 @@ TEST(victim_dies_although_it_is_stuck)
 	close(fds[0]);
 }
 
-static int signals;
-
-static void count_signal(int number)
+/* Passes its trap on, and makes a ring: the operations that it may do are in the trap. */
+static int set_up(void *arg)
 {
-	(void)number;
-	__atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
-}
-
-struct interrupter {
-	struct trap trap;
-	pthread_t victim;
-};
-
-/* Whoever gets stuck has a signal to look at when it can go on. */
-static void *interrupt(void *arg)
-{
-	struct interrupter *interrupter = arg;
-
-	if (!trap_await(&interrupter->trap) || pthread_kill(interrupter->victim, SIGUSR1) ||
-	    !trap_let_go(&interrupter->trap))
-		return NULL;
-	return interrupter;
-}
-
-/* The signal comes while the operations are read, which is before the thread is made. */
-TEST(signal_does_not_end_setup)
-{
-	struct sigaction action = { .sa_handler = count_signal };
 	struct io_ring_setup wanted = ring_wanted(ENTRIES, IO_RING_SETUP_SQPOLL);
-	struct interrupter interrupter = { .victim = pthread_self() };
-	pthread_t thread;
-	void *result;
-	int fd;
+	int socket = *(int *)arg;
+	struct trap trap;
 
-	ASSERT_EQ(0, IO_RING_OP_NOP);
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_TRUE(trap_open(&interrupter.trap));
-	wanted.ops = (uintptr_t)interrupter.trap.page;
+	if (IO_RING_OP_NOP != 0 || !trap_open(&trap) || send_fd(socket, trap.faults) ||
+	    write(socket, &trap.page, sizeof(trap.page)) != sizeof(trap.page))
+		return 1;
+	wanted.ops = (uintptr_t)trap.page;
 	wanted.nr_ops = 1;
-	ASSERT_EQ(0, pthread_create(&thread, NULL, interrupt, &interrupter));
-	fd = ring_setup(&wanted);
-	EXPECT_LE(0, fd);
-	ASSERT_EQ(0, pthread_join(thread, &result));
-	EXPECT_EQ(&interrupter, result);
-	EXPECT_EQ(1, __atomic_load_n(&signals, __ATOMIC_RELAXED));
-	close(fd);
-	trap_close(&interrupter.trap);
+	return ring_setup(&wanted) < 0 ? 2 : 0;
+}
+
+/* The thread cannot be made before the process has been frozen. */
+TEST(setup_of_a_process_that_freezes)
+{
+	struct trap trap;
+	int sockets[2];
+	pid_t child;
+
+	ASSERT_TRUE(pause_prepare());
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
+	child = spawn(set_up, &sockets[1]);
+	trap.faults = recv_fd(sockets[0]);
+	ASSERT_LE(0, trap.faults);
+	ASSERT_EQ(sizeof(trap.page), read(sockets[0], &trap.page, sizeof(trap.page)));
+	ASSERT_TRUE(trap_await(&trap));
+	ASSERT_TRUE(begin_to_freeze(child));
+	ASSERT_TRUE(trap_let_go(&trap));
+	EXPECT_TRUE(pause_by_freezer.begin(child));
+	EXPECT_TRUE(pause_by_freezer.end(child));
+	EXPECT_EQ(0, outcome_of(child));
 	EXPECT_STREQ("", counters_busy() ?: "");
+	EXPECT_TRUE(pause_clean_up());
+	close(trap.faults);
+	close(sockets[0]);
+	close(sockets[1]);
 }
 
 TEST_HARNESS_MAIN
