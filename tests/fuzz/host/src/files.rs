@@ -29,4 +29,8 @@ impl FileTable {
             false => FileArgument::Own(OpenFile::new()),
         })
     }
+
+    pub(crate) fn at(&self, index: u32) -> Option<&OpenFile> {
+        (index < 4).then_some(&*self.0)
+    }
 }

@@ -13,6 +13,10 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct FileId(u8);
 
+pub(crate) fn read_at_once(fd: i32, _offset: u64, _address: u64, _len: u32) -> bool {
+    fd >= 0 && fate(2) == 1
+}
+
 pub(crate) struct OpenFile(u8);
 
 impl OpenFile {
@@ -30,6 +34,10 @@ impl OpenFile {
 
     pub(crate) fn is_stored(&self) -> bool {
         self.0 == 0
+    }
+
+    pub(crate) fn read_at_once(&self, _offset: u64, _address: u64, _len: u32) -> bool {
+        fate(2) == 1
     }
 
     pub(crate) fn can_sync(&self) -> bool {

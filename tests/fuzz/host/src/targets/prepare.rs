@@ -263,6 +263,18 @@ fn dispatch(sqe: &abi::Sqe, op: Op<'_>) {
     }
 }
 
+/// What is read without being prepared is what would have been prepared.
+fn check_at_once(sqe: &abi::Sqe, files: &FileTable) {
+    if sqe.opcode != abi::OP_READ || op::rules::READ.check(sqe).is_err() {
+        return;
+    }
+    if let Some(bytes) = op::read_write::at_once(sqe, files) {
+        assert_eq!(bytes, sqe.len as isize);
+        assert_eq!(stray(sqe, &OpSet::all().info(sqe.opcode)), None, "{sqe:?}");
+        assert_eq!((sqe.flags & !abi::SQE_FIXED_FILE, sqe.ioprio), (0, 0));
+    }
+}
+
 /// An entry, which operations are allowed, and what becomes of it.
 pub fn prepare(data: &[u8]) {
     let mut source = Source::new(data.iter().copied());
@@ -291,6 +303,7 @@ pub fn prepare(data: &[u8]) {
     });
     set_fate(source);
     let (files, buffers, mut place) = (FileTable::new(), BufferTable::new(), Place);
+    check_at_once(&sqe, &files);
     let mut prepared = op::prepare(&sqe, &mut place, &allowed, &files, &buffers);
     if is_polled {
         prepared = polled::judge(&sqe, &allowed, prepared);
