@@ -64,6 +64,13 @@ void io_ring_unlock_file_pos(struct file *file);
 
 unsigned int io_ring_dma_alignment(const struct file *file);
 
+/* Transfers that are bios. */
+unsigned long io_ring_current_task(void);
+struct block_device *io_ring_bio_target(struct file *file, loff_t pos, u32 len, unsigned long address,
+					bool write);
+bool io_ring_note_use(struct file *file, bool write);
+void io_ring_bio_submit(struct bio *bio, struct file *file);
+
 /* Polled transfers. */
 bool io_ring_file_has_iopoll(const struct file *file);
 void io_ring_ask_device(struct kiocb *kiocb, struct io_comp_batch *batch);
@@ -203,6 +210,10 @@ const int IO_RING_FILE_WRITE_ITER = 1 << 14;
 const int IO_RING_FILE_FLOWS = 1 << 15;
 const int IO_RING_FILE_GUARDED = 1 << 16;
 const int IO_RING_FILE_SYNCS = 1 << 17;
+const int IO_RING_FILE_BLOCK = 1 << 18;
+
+const u32 IO_RING_BIO_READ = (__force u32)(REQ_OP_READ | REQ_NOWAIT);
+const u32 IO_RING_BIO_WRITE = (__force u32)(REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | REQ_NOWAIT);
 
 const int IO_RING_IOCB_NOWAIT = (__force int)IOCB_NOWAIT;
 const int IO_RING_IOCB_NOIO = IOCB_NOIO;

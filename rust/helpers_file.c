@@ -40,6 +40,12 @@ static bool is_storage(const struct file *file)
 	return S_ISREG(mode) || S_ISBLK(mode);
 }
 
+/* Its file operations are those of block/fops.c. */
+static bool is_block(const struct file *file)
+{
+	return S_ISBLK(file_inode(file)->i_mode) && S_ISBLK(file->f_mapping->host->i_mode);
+}
+
 /* Terminals keep their file operations to themselves; these are the usual numbers. */
 static bool is_terminal(const struct inode *inode)
 {
@@ -93,7 +99,8 @@ int io_ring_file_modes(const struct file *file)
 	       (file->f_op->write_iter ? 1 << 14 : 0) |
 	       (flows(file) ? 1 << 15 : 0) |
 	       (is_guarded(file) ? 1 << 16 : 0) |
-	       (file->f_op->fsync ? 1 << 17 : 0);
+	       (file->f_op->fsync ? 1 << 17 : 0) |
+	       (is_block(file) ? 1 << 18 : 0);
 }
 
 /* The ki_flags of a transfer with @rw_flags (RWF_*) on @file. */

@@ -43,6 +43,7 @@ use crate::{
             IoDomain,
             IoSlot, //
         },
+        early_ends::EarlyEnds,
         pool::{
             Domain,
             Inside,
@@ -291,6 +292,8 @@ pub(crate) struct Shared {
     /// What those who wait for completions look at.
     #[pin]
     pub(crate) completion: completion::Shared,
+    /// Requests that devices complete while they are being submitted.
+    pub(crate) early_ends: EarlyEnds<Requests>,
     /// Requests that are with their files.
     pub(crate) away: Arc<Away>,
     /// How many transfers somebody has to ask for.
@@ -308,6 +311,7 @@ impl Shared {
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             completion <- completion,
+            early_ends: EarlyEnds::new(),
             away,
             polled: Atomic::new(0),
             closer,
@@ -367,6 +371,10 @@ impl IoDomain for Requests {
             Some(Blocking::Poll(poll)) => Some(poll.readiness()),
             _ => None,
         }
+    }
+
+    fn early_ends(shared: &Shared) -> &EarlyEnds<Self> {
+        &shared.early_ends
     }
 
     fn watch(shared: &Shared) -> &Watch<Self> {

@@ -28,18 +28,24 @@ use self::{
 use crate::{
     abi,
     abstractions::{
+        block_io,
+        early_ends::Collecting,
         plug::{
             self,
             Plug, //
         },
         pool::{
+            Chain,
             Inside,
             Pool,
             Slot,
             Spare, //
         },
         trace,
-        transfer::Place, //
+        transfer::{
+            FileId,
+            Place, //
+        },
     },
     buffers::BufferTable,
     files::FileTable,
@@ -140,6 +146,8 @@ pub(crate) struct Submitter {
     pub(crate) files: FileTable,
     /// Registered buffers.
     pub(crate) buffers: BufferTable,
+    /// The block device that was the last to get one, in this round.
+    used: Option<FileId>,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -182,6 +190,7 @@ impl Submitter {
             polled: Polled::new(),
             files: FileTable::new(),
             buffers: BufferTable::new(),
+            used: None,
             devices: 0,
             has_held: false,
         }
@@ -212,7 +221,13 @@ impl Submitter {
         while taken < wanted {
             let left = wanted.wrapping_sub(taken);
             let size = u16::try_from(left).unwrap_or(ROUND).min(ROUND);
-            let round = plug::may_plug(size, |plug| self.round(pool, workers, size, plug));
+            let mut early = None;
+            let round = plug::may_plug(size, |plug| {
+                self.round(pool, workers, size, plug, &mut early)
+            });
+            if let Some(early) = early {
+                self.end_early(early.stop());
+            }
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
@@ -256,14 +271,16 @@ impl Submitter {
 
     /// Takes and starts up to `size` entries.
     #[inline]
-    fn round(
+    fn round<'a>(
         &mut self,
-        pool: &Pool<Requests>,
+        pool: &'a Pool<Requests>,
         workers: &Workers,
         size: u16,
         plug: &mut Plug<'_>,
+        early: &mut Option<Collecting<'a, Requests>>,
     ) -> Round {
         let mut taken = 0;
+        self.used = None;
         while taken < u32::from(size) {
             if !self.has_slot(pool) {
                 return Round { taken, stop: true };
@@ -272,7 +289,10 @@ impl Submitter {
             let Some(sqe) = self.queue.take() else {
                 continue;
             };
-            let rejected = match self.at_once(pool, &sqe) {
+            trace::submit(|| (request::traced_entry(pool, &sqe), sqe.flags, sqe.fd));
+            let is_plain = self.always == 0 && self.ops.contains(sqe.opcode);
+            let done = if is_plain { self.at_once(&sqe) } else { None };
+            let rejected = match done {
                 Some(result) => {
                     (self.finished).push(request::done(sqe.user_data, result, Path::Inline));
                     false
@@ -282,7 +302,8 @@ impl Submitter {
                     if self.spare.len() == 0 {
                         self.fetch(pool, usize::from(size));
                     }
-                    self.start(pool, workers, &sqe).is_err()
+                    let is_with_device = is_plain && self.to_device(pool, workers, &sqe, early);
+                    !is_with_device && self.start(pool, workers, &sqe).is_err()
                 }
             };
             if rejected && self.on_reject == OnReject::Stop {
@@ -362,20 +383,65 @@ impl Submitter {
         Ok(())
     }
 
-    /// Does what needs no slot: what most programs do most of the time, without anything special.
-    /// Answers the result.
+    /// Does what needs no slot: what most programs do most of the time, without anything special, and
+    /// this one may do. Answers the result.
     #[inline]
-    fn at_once(&self, pool: &Pool<Requests>, sqe: &abi::Sqe) -> Option<isize> {
-        trace::submit(move || (request::traced_entry(pool, sqe), sqe.flags, sqe.fd));
-        if self.always != 0 || !self.ops.contains(sqe.opcode) {
-            return None;
-        }
+    fn at_once(&self, sqe: &abi::Sqe) -> Option<isize> {
         match sqe.opcode {
             abi::OP_NOP if rules::is_bare_nop(sqe) => Some(0),
             abi::OP_READ if rules::READ.check(sqe).is_ok() => {
                 op::read_write::at_once(sqe, &self.files)
             }
             _ => None,
+        }
+    }
+
+    /// Starts a request that a block device takes as it is, and that may be done. Answers whether it was
+    /// one.
+    #[inline]
+    fn to_device<'a>(
+        &mut self,
+        pool: &'a Pool<Requests>,
+        workers: &Workers,
+        sqe: &abi::Sqe,
+        early: &mut Option<Collecting<'a, Requests>>,
+    ) -> bool {
+        let Some(transfer) = op::read_write::to_device(sqe, &self.files, &self.buffers) else {
+            return false;
+        };
+        let usage = Some(transfer.usage());
+        if self.used != usage {
+            if !transfer.note_use() {
+                return false;
+            }
+            self.used = usage;
+        }
+        if early.is_none() {
+            *early = pool.shared().early_ends.collect();
+        }
+        let Some(mut slot) = self.spare.take() else {
+            return false;
+        };
+        slot.request
+            .begin(sqe.user_data, sqe.opcode, workers.opening());
+        match block_io::start(slot, &transfer) {
+            Ok(()) => {
+                self.devices = self.devices.wrapping_add(1);
+                true
+            }
+            Err(slot) => {
+                self.spare.put(slot);
+                false
+            }
+        }
+    }
+
+    /// Finishes requests of this round that devices have completed in this thread.
+    fn end_early(&mut self, mut slots: Chain<Requests>) {
+        while let Some(slot) = slots.pop() {
+            let result = slot.answer();
+            self.devices = self.devices.wrapping_sub(1);
+            self.finish(slot, result, Path::Device);
         }
     }
 

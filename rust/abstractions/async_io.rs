@@ -12,6 +12,8 @@
 //! one who comes second. The exchange orders the result, written before, with its reading.
 
 use super::{
+    block_io::BlockIo,
+    early_ends::EarlyEnds,
     pool::{
         Domain,
         Slot, //
@@ -62,6 +64,8 @@ pub(crate) struct IoSlot<R> {
     pub(super) places: Option<KBox<Places>>,
     /// What it waits for, if that is a time; kept once it is there.
     pub(super) timer: Option<KBox<Timer>>,
+    /// Its bio, if it is one of ours; kept once it is there.
+    pub(super) block: Option<KBox<BlockIo>>,
     /// How often its file has said that it is ready and was not.
     pub(super) lies: u8,
     /// The driver's part.
@@ -83,6 +87,7 @@ impl<R> IoSlot<R> {
             transfer: None,
             places: None,
             timer: None,
+            block: None,
             lies: 0,
             request,
         }
@@ -105,6 +110,11 @@ impl<R> IoSlot<R> {
     /// somebody else who was faster.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.lies == u8::MAX
+    }
+
+    /// What the device answered, of a transfer that has ended early.
+    pub(crate) fn answer(&self) -> isize {
+        self.result
     }
 
     /// How many bytes have been transferred so far.
@@ -150,6 +160,9 @@ pub(crate) trait IoDomain: Domain<Item = IoSlot<Self::Request>> {
 
     /// The file that a request waits for that is not a transfer, and the events.
     fn polled(request: &Self::Request) -> Option<(&OpenFile, Events)>;
+
+    /// Where slots go whose transfers end early.
+    fn early_ends(shared: &Self::Shared) -> &EarlyEnds<Self>;
 
     /// Where slots wait for readiness.
     fn watch(shared: &Self::Shared) -> &Watch<Self>;
@@ -377,7 +390,18 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
     // SAFETY: As above, so not null.
     let item = unsafe { NonNull::new_unchecked(raw) };
     // SAFETY: `start` gave up the slot by `into_raw`, and has returned without taking it.
-    let mut slot = unsafe { Slot::<D>::from_raw(item) };
+    answered(unsafe { Slot::<D>::from_raw(item) }, result);
+}
+
+/// Ends `transfer`, whose device has answered `result`, in `slot`. Any context.
+#[cold]
+pub(super) fn end_late<D: IoDomain>(mut slot: Slot<D>, transfer: Transfer, result: isize) {
+    put(&mut slot, transfer);
+    answered(slot, result);
+}
+
+/// Ends what a device has answered, or has it done again where blocking is allowed. Any context.
+fn answered<D: IoDomain>(mut slot: Slot<D>, result: isize) {
     let again = slot
         .transfer
         .as_mut()
@@ -386,9 +410,12 @@ unsafe extern "C" fn completed<D: IoDomain>(kiocb: *mut bindings::kiocb, result:
         return finish_late(slot, result);
     }
     let opening = D::come_back(&mut slot.request);
+    let item = slot.into_raw();
     // SAFETY: While the slot is out its pool is there; the watch makes sure that nothing of it is
     // used after the slot has been handed over.
     let watch = D::watch(unsafe { Slot::<D>::shared_of(item) });
+    // SAFETY: Just given up.
+    let slot = unsafe { Slot::<D>::from_raw(item) };
     if let Err(mut slot) = watch.come_back(slot, opening) {
         D::stay_away(&mut slot.request);
         finish_late(slot, CANCELED);

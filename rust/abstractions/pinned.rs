@@ -188,6 +188,18 @@ pub(crate) enum Outside {
     End,
 }
 
+/// Where a part of a buffer is.
+///
+/// # Invariants
+///
+/// From `first` on there are `count` segments, of which the bytes from `skip` of the first one on are
+/// the part, as long as the buffer is there.
+pub(super) struct Bytes {
+    pub(super) first: *const bindings::bio_vec,
+    pub(super) count: usize,
+    pub(super) skip: usize,
+}
+
 /// A buffer that is pinned.
 ///
 /// # Invariants
@@ -248,6 +260,20 @@ impl PinnedBuffer {
         })
     }
 
+    /// Where `len` bytes from `address` on are. That is valid as long as the buffer is.
+    #[inline]
+    pub(super) fn bytes(&self, address: u64, len: u32) -> Result<Bytes, Outside> {
+        let offset = self.offset_of(address)?;
+        let part = self.segments.part(offset, len as usize);
+        let part = part.ok_or(Outside::End)?;
+        // INVARIANT: By the type invariants there are that many segments from there on.
+        Ok(Bytes {
+            first: self.bvecs.as_ptr().wrapping_add(part.first),
+            count: part.count,
+            skip: part.offset,
+        })
+    }
+
     /// Makes `iter` one over `len` bytes from `address` on, which `direction` says the use of. It is
     /// valid as long as the buffer is.
     #[inline]
@@ -258,14 +284,11 @@ impl PinnedBuffer {
         len: u32,
         iter: &mut bindings::iov_iter,
     ) -> Result<(), Outside> {
-        let (offset, len) = (self.offset_of(address)?, len as usize);
-        let part = self.segments.part(offset, len).ok_or(Outside::End)?;
-        let first = self.bvecs.as_ptr().wrapping_add(part.first);
-        // SAFETY: By the type invariants there are that many segments from there on; `iter` is valid
-        // for writes.
+        let Bytes { first, count, skip } = self.bytes(address, len)?;
+        // SAFETY: There are that many segments, by the type invariants; `iter` is valid for writes.
         unsafe {
-            let count = part.count as c_ulong;
-            helpers::io_ring_iter_bvec(iter, direction, first, count, part.offset, len)
+            let (count, len) = (count as c_ulong, len as usize);
+            helpers::io_ring_iter_bvec(iter, direction, first, count, skip, len)
         };
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! as one likes. [`Transfer::run`] issues it, on behalf of [`super::async_io`].
 
 mod at_once;
+mod block;
 mod file_calls;
 mod held;
 mod memory;
@@ -22,6 +23,8 @@ mod terms;
 mod user_buffers;
 
 pub(crate) use at_once::read_at_once;
+pub(super) use block::BlockTransfer;
+pub(crate) use block::NewBlockTransfer;
 pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,

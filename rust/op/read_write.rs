@@ -8,7 +8,10 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    rules::Field,
+    rules::{
+        self,
+        Field, //
+    },
     Rejected, //
 };
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
         transfer::{
             self,
             Direction,
+            NewBlockTransfer,
             NewBuffers,
             NewTransfer,
             Place,
@@ -50,6 +54,28 @@ pub(crate) fn at_once(sqe: &abi::Sqe, files: &FileTable) -> Option<isize> {
         _ => false,
     };
     is_done.then(|| isize::try_from(sqe.len).ok())?
+}
+
+/// A transfer between a registered buffer and a registered file that asks for nothing special, if that is
+/// a block device that can take it as it is. Process context.
+#[inline]
+pub(crate) fn to_device<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &'a BufferTable,
+) -> Option<NewBlockTransfer<'a>> {
+    let (direction, is_regular) = match sqe.opcode {
+        abi::OP_READ_FIXED => (Direction::Read, rules::READ_FIXED.check(sqe).is_ok()),
+        abi::OP_WRITE_FIXED => (Direction::Write, rules::WRITE_FIXED.check(sqe).is_ok()),
+        _ => return None,
+    };
+    let is_special = sqe.flags != abi::SQE_FIXED_FILE || sqe.ioprio != 0 || sqe.op_flags != 0;
+    if is_special || !is_regular {
+        return None;
+    }
+    let file = files.at(u32::try_from(sqe.fd).ok()?)?;
+    let buffer = buffers.at(u32::from(sqe.buf_index))?;
+    NewBlockTransfer::new(direction, file, sqe.off, buffer, sqe.addr, sqe.len)
 }
 
 /// A transfer of one buffer.
