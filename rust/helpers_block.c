@@ -50,6 +50,19 @@ bool io_ring_note_use(struct file *file, bool write)
 	return true;
 }
 
+/* As bio_init(); @bio is charged to whom @model is, if that is given. */
+void io_ring_bio_init(struct bio *bio, struct block_device *bdev, struct bio_vec *first, u32 operation,
+		      struct bio *model)
+{
+	if (!model) {
+		bio_init(bio, bdev, first, 0, (__force blk_opf_t)operation);
+		return;
+	}
+	bio_init(bio, NULL, first, 0, (__force blk_opf_t)operation);
+	bio->bi_bdev = bdev;
+	bio_clone_blkg_association(bio, model);
+}
+
 void io_ring_bio_submit(struct bio *bio, struct file *file)
 {
 	bool write = op_is_write(bio_op(bio));

@@ -43,7 +43,7 @@ use crate::{
         },
         trace,
         transfer::{
-            FileId,
+            BlockRound,
             Place, //
         },
     },
@@ -146,8 +146,8 @@ pub(crate) struct Submitter {
     pub(crate) files: FileTable,
     /// Registered buffers.
     pub(crate) buffers: BufferTable,
-    /// The block device that was the last to get one, in this round.
-    used: Option<FileId>,
+    /// What transfers that go to block devices have in common, in this round.
+    block_round: BlockRound,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -190,7 +190,7 @@ impl Submitter {
             polled: Polled::new(),
             files: FileTable::new(),
             buffers: BufferTable::new(),
-            used: None,
+            block_round: BlockRound::new(),
             devices: 0,
             has_held: false,
         }
@@ -228,6 +228,7 @@ impl Submitter {
             if let Some(early) = early {
                 self.end_early(early.stop());
             }
+            self.block_round.end();
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
@@ -280,7 +281,7 @@ impl Submitter {
         early: &mut Option<Collecting<'a, Requests>>,
     ) -> Round {
         let mut taken = 0;
-        self.used = None;
+        self.block_round.begin(size);
         while taken < u32::from(size) {
             if !self.has_slot(pool) {
                 return Round { taken, stop: true };
@@ -409,14 +410,10 @@ impl Submitter {
         let Some(transfer) = op::read_write::to_device(sqe, &self.files, &self.buffers) else {
             return false;
         };
-        let usage = Some(transfer.usage());
-        if self.used != usage {
-            if !transfer.note_use() {
-                return false;
-            }
-            self.used = usage;
+        if !transfer.note_use(&mut self.block_round) {
+            return false;
         }
-        if early.is_none() {
+        if self.block_round.has_many() && early.is_none() {
             *early = pool.shared().early_ends.collect();
         }
         let Some(mut slot) = self.spare.take() else {
@@ -424,7 +421,7 @@ impl Submitter {
         };
         slot.request
             .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match block_io::start(slot, &transfer) {
+        match block_io::start(slot, &transfer, &mut self.block_round) {
             Ok(()) => {
                 self.devices = self.devices.wrapping_add(1);
                 true
@@ -438,8 +435,8 @@ impl Submitter {
 
     /// Finishes requests of this round that devices have completed in this thread.
     fn end_early(&mut self, mut slots: Chain<Requests>) {
-        while let Some(slot) = slots.pop() {
-            let result = slot.answer();
+        while let Some(mut slot) = slots.pop() {
+            let result = block_io::end_early(&mut slot, &mut self.block_round);
             self.devices = self.devices.wrapping_sub(1);
             self.finish(slot, result, Path::Device);
         }

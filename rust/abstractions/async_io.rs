@@ -112,11 +112,6 @@ impl<R> IoSlot<R> {
         self.lies == u8::MAX
     }
 
-    /// What the device answered, of a transfer that has ended early.
-    pub(crate) fn answer(&self) -> isize {
-        self.result
-    }
-
     /// How many bytes have been transferred so far.
     #[inline]
     fn done(&self) -> isize {

@@ -18,6 +18,7 @@ use super::{
     },
     pool::Slot,
     transfer::{
+        BlockRound,
         BlockTransfer,
         NewBlockTransfer, //
     },
@@ -45,6 +46,7 @@ pub(super) struct BlockIo {
 pub(crate) fn start<D: IoDomain>(
     mut slot: Slot<D>,
     transfer: &NewBlockTransfer<'_>,
+    round: &mut BlockRound,
 ) -> Result<(), Slot<D>> {
     if slot.block.is_none() {
         slot.block = new();
@@ -52,12 +54,12 @@ pub(crate) fn start<D: IoDomain>(
     let Some(block) = slot.block.as_mut() else {
         return Err(slot);
     };
-    transfer.keep(&mut block.transfer);
+    transfer.keep(&mut block.transfer, round);
     let bio = block.bio.get();
     let private = slot.into_raw().as_ptr().cast();
     // SAFETY: The bio is in a box of the slot, which is given up until `ended` takes it, as is what the
     // transfer keeps.
-    unsafe { transfer.submit(bio, ended::<D>, private) };
+    unsafe { transfer.submit(bio, round, ended::<D>, private) };
     Ok(())
 }
 
@@ -85,25 +87,31 @@ unsafe extern "C" fn ended<D: IoDomain>(bio: *mut bindings::bio) {
     // SAFETY: `start` put the address of an item there.
     let item = unsafe { NonNull::new_unchecked(private.cast::<IoSlot<D::Request>>()) };
     // SAFETY: `start` gave up the slot by `into_raw`, for this bio.
-    let mut slot = unsafe { Slot::<D>::from_raw(item) };
-    let Some(block) = slot.block.as_mut() else {
-        return D::complete(slot, 0);
-    };
+    let slot = unsafe { Slot::<D>::from_raw(item) };
     if status != 0 {
         return refused(slot, status, priority);
     }
-    match block.transfer.let_go() {
-        Ok(bytes) => {
-            slot.result = bytes;
-            // SAFETY: The slot stays out until it is completed, be it by the thread that collects it,
-            // which is this one.
-            let early_ends = D::early_ends(unsafe { Slot::<D>::shared_of(item) });
-            if let Err(slot) = early_ends.add(slot) {
-                D::complete(slot, bytes);
-            }
-        }
+    // SAFETY: The slot stays out until it is completed, be it by the thread that collects it, which is
+    // this one.
+    let early_ends = D::early_ends(unsafe { Slot::<D>::shared_of(item) });
+    let Err(mut slot) = early_ends.add(slot) else {
+        return;
+    };
+    match slot
+        .block
+        .as_mut()
+        .map_or(Ok(0), |block| block.transfer.let_go())
+    {
+        Ok(bytes) => D::complete(slot, bytes),
         Err((rest, bytes)) => async_io::end_late(slot, rest, bytes),
     }
+}
+
+/// Ends the transfer of a slot that [`IoDomain::early_ends`] had, in the round that has begun it; answers
+/// the result. Process context; sleeps.
+#[inline]
+pub(crate) fn end_early<D: IoDomain>(slot: &mut Slot<D>, round: &mut BlockRound) -> isize {
+    (slot.block.as_mut()).map_or(0, |block| block.transfer.end_in(round))
 }
 
 /// Ends what a device has not done, or has it done again. Any context.

@@ -129,17 +129,115 @@ impl<T> Clone for Shared<T> {
     }
 }
 
+/// Gives back `n` references.
+///
+/// # Safety
+///
+/// They are counted in `inner`, which was boxed, and not used any more.
+#[inline]
+unsafe fn put<T>(inner: NonNull<Inner<T>>, n: i64) {
+    // SAFETY: Alive, as references to it are counted.
+    if unsafe { inner.as_ref() }.count.fetch_sub(n, Full) == n {
+        // SAFETY: There are no others.
+        unsafe { end(inner) };
+    }
+}
+
+/// Ends what is shared.
+///
+/// # Safety
+///
+/// `inner` was boxed, and nobody has a reference to it any more.
+#[cold]
+unsafe fn end<T>(inner: NonNull<Inner<T>>) {
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { KBox::from_raw(inner.as_ptr()) };
+    let Inner { value, on_last, .. } = KBox::into_inner(inner);
+    drop(value);
+    if let Some(on_last) = on_last.into_inner() {
+        on_last.gone();
+    }
+}
+
 impl<T> Drop for Shared<T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.inner().count.fetch_sub(1, Full) != 1 {
-            return;
+        // SAFETY: One reference, by the type invariants.
+        unsafe { put(self.0, 1) };
+    }
+}
+
+/// References that have been counted in advance, for who needs many of the same and may get them back
+/// soon.
+///
+/// # Invariants
+///
+/// Points to an `Inner` that was boxed, in whose `count` it counts as `spare`, which is not 0.
+struct Counted<T> {
+    of: NonNull<Inner<T>>,
+    spare: i64,
+}
+
+// SAFETY: As references.
+unsafe impl<T: Send + Sync> Send for Counted<T> {}
+
+impl<T> Drop for Counted<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { put(self.of, self.spare) };
+    }
+}
+
+/// A stock of references to one thing.
+pub(super) struct Stock<T>(Option<Counted<T>>);
+
+impl<T> Stock<T> {
+    /// None.
+    pub(super) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Lets go of all. Process context; sleeps.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    /// One more reference; if there is none in stock, `more` are counted besides.
+    #[inline]
+    pub(super) fn take(&mut self, shared: &Shared<T>, more: u16) -> Shared<T> {
+        match &mut self.0 {
+            Some(counted) if counted.of == shared.0 && counted.spare > 1 => {
+                counted.spare = counted.spare.wrapping_sub(1);
+            }
+            _ if more == 0 => return shared.clone(),
+            stock => {
+                let spare = i64::from(more);
+                shared
+                    .inner()
+                    .count
+                    .fetch_add(spare.wrapping_add(1), Relaxed);
+                // INVARIANT: Just counted, and not 0.
+                *stock = Some(Counted {
+                    of: shared.0,
+                    spare,
+                });
+            }
         }
-        // SAFETY: Boxed in `new`, and nobody has a reference any more.
-        let inner = unsafe { KBox::from_raw(self.0.as_ptr()) };
-        let Inner { value, on_last, .. } = KBox::into_inner(inner);
-        drop(value);
-        if let Some(on_last) = on_last.into_inner() {
-            on_last.gone();
+        // INVARIANT: It was one of the stock, or just counted.
+        Shared(shared.0)
+    }
+
+    /// Takes back a reference. Process context; sleeps.
+    #[inline]
+    pub(super) fn put(&mut self, shared: Shared<T>) {
+        match &mut self.0 {
+            Some(counted) if counted.of == shared.0 => {
+                core::mem::forget(shared);
+                // INVARIANT: It counts as one.
+                counted.spare = counted.spare.wrapping_add(1);
+            }
+            _ => drop(shared),
         }
     }
 }

@@ -24,7 +24,10 @@ mod user_buffers;
 
 pub(crate) use at_once::read_at_once;
 pub(super) use block::BlockTransfer;
-pub(crate) use block::NewBlockTransfer;
+pub(crate) use block::{
+    BlockRound,
+    NewBlockTransfer, //
+};
 pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,

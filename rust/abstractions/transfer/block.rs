@@ -20,6 +20,7 @@ use super::{
     },
     Direction,
     FileId,
+    OpenFile,
     Priority,
     Transfer,
     UserBuffers,
@@ -31,12 +32,19 @@ use crate::abstractions::{
         Bytes,
         PinnedBuffer, //
     },
-    shared::Shared, //
+    shared::{
+        Shared,
+        Stock, //
+    },
 };
-use core::ptr::NonNull;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
 use kernel::{
     bindings,
-    prelude::*, //
+    prelude::*,
+    types::Opaque, //
 };
 
 /// What the file has to be like for either direction: a block device that can be told not to wait.
@@ -62,6 +70,89 @@ struct Task {
     offset: i64,
     address: u64,
     len: u32,
+}
+
+/// What many transfers of one round have in common.
+pub(crate) struct BlockRound {
+    /// The file that has told last when it was used, and how.
+    used: Option<FileId>,
+    files: Stock<OpenFile>,
+    /// How many more there may be.
+    more: u16,
+    /// Whom they are charged to.
+    model: Option<Model>,
+}
+
+/// A bio that is not submitted: it says whom those of the current task are charged to.
+struct Model(Opaque<bindings::bio>);
+
+// SAFETY: Nothing of it is bound to a thread.
+unsafe impl Send for Model {}
+
+impl Model {
+    #[cold]
+    fn new(device: NonNull<bindings::block_device>) -> Self {
+        let bio = Opaque::<bindings::bio>::uninit();
+        // SAFETY: It is valid for writes, and the device is alive by the safety...
+        unsafe {
+            bindings::bio_init(
+                bio.get(),
+                device.as_ptr(),
+                null_mut(),
+                0,
+                helpers::IO_RING_BIO_READ,
+            )
+        };
+        Self(bio)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: Initialised in `new`, and never submitted.
+        unsafe { bindings::bio_uninit(self.0.get()) };
+    }
+}
+
+impl BlockRound {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self {
+            used: None,
+            files: Stock::new(),
+            more: 0,
+            model: None,
+        }
+    }
+
+    /// Begins a round of `size` requests.
+    #[inline]
+    pub(crate) fn begin(&mut self, size: u16) {
+        self.used = None;
+        self.more = size.saturating_sub(1);
+    }
+
+    /// Whether it is one of more than one request.
+    #[inline]
+    pub(crate) fn has_many(&self) -> bool {
+        self.more != 0
+    }
+
+    /// Whom its transfers are charged to; not if that is only asked once.
+    #[inline]
+    fn model(&mut self, device: NonNull<bindings::block_device>) -> Option<&Model> {
+        if !self.has_many() {
+            return None;
+        }
+        Some(self.model.get_or_insert_with(|| Model::new(device)))
+    }
+
+    /// Ends it. Process context; sleeps.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        self.files.clear();
+        self.model = None;
+    }
 }
 
 /// A transfer that its device takes as it is, which has not been started.
@@ -116,17 +207,20 @@ impl<'a> NewBlockTransfer<'a> {
         })
     }
 
-    /// What it uses, and how: [`NewBlockTransfer::note_use`] once is enough for many of the same.
+    /// Has the file tell when it was used, unless it has in this round; answers whether it could. Process
+    /// context; may sleep.
     #[inline]
-    pub(crate) fn usage(&self) -> FileId {
-        self.file.id().with(self.task.direction)
-    }
-
-    /// Has the file tell when it was used last; answers whether it could. Process context; may sleep.
-    pub(crate) fn note_use(&self) -> bool {
-        let is_write = self.task.direction == Direction::Write;
-        // SAFETY: The file is alive.
-        unsafe { helpers::io_ring_note_use(self.file.as_ptr(), is_write) }
+    pub(crate) fn note_use(&self, round: &mut BlockRound) -> bool {
+        let usage = Some(self.file.id().with(self.task.direction));
+        if round.used != usage {
+            let is_write = self.task.direction == Direction::Write;
+            // SAFETY: The file is alive.
+            if unsafe { !helpers::io_ring_note_use(self.file.as_ptr(), is_write) } {
+                return false;
+            }
+            round.used = usage;
+        }
+        true
     }
 
     /// Submits `bio`, which calls `end`, in any context, when it is done; `private` is in it then.
@@ -139,6 +233,7 @@ impl<'a> NewBlockTransfer<'a> {
     pub(in crate::abstractions) unsafe fn submit(
         &self,
         bio: *mut bindings::bio,
+        round: &mut BlockRound,
         end: unsafe extern "C" fn(*mut bindings::bio),
         private: *mut c_void,
     ) {
@@ -147,10 +242,13 @@ impl<'a> NewBlockTransfer<'a> {
             Direction::Read => helpers::IO_RING_BIO_READ,
             Direction::Write => helpers::IO_RING_BIO_WRITE,
         };
-        let first = self.bytes.first.cast_mut();
-        // SAFETY: `bio` is valid for writes, and the device is alive as long as its file is. There is room
-        // for no more segments.
-        unsafe { bindings::bio_init(bio, self.device.as_ptr(), first, 0, operation) };
+        let (device, first) = (self.device.as_ptr(), self.bytes.first.cast_mut());
+        let model = round
+            .model(self.device)
+            .map_or(null_mut(), |model| model.0.get());
+        // SAFETY: `bio` is valid for writes, the model is initialised, and the device is alive as long as
+        // its file is. There is room for no more segments.
+        unsafe { helpers::io_ring_bio_init(bio, device, first, operation, model) };
         // SAFETY: Just initialised, and nobody else has it yet.
         let this = unsafe { &mut *bio };
         // Its segments are not its own.
@@ -168,9 +266,10 @@ impl<'a> NewBlockTransfer<'a> {
 
     /// Has `to` keep what is needed until it is done.
     #[inline]
-    pub(in crate::abstractions) fn keep(&self, to: &mut BlockTransfer) {
+    pub(in crate::abstractions) fn keep(&self, to: &mut BlockTransfer, round: &mut BlockRound) {
         to.task = self.task;
-        to.held = Some((self.file.clone(), self.buffer.clone()));
+        let file = round.files.take(self.file, round.more);
+        to.held = Some((file, self.buffer.clone()));
     }
 }
 
@@ -191,6 +290,16 @@ impl BlockTransfer {
         },
         held: None,
     };
+
+    /// Ends it in the round that has begun it, and answers how many bytes it was. Process context; sleeps.
+    #[inline]
+    pub(in crate::abstractions) fn end_in(&mut self, round: &mut BlockRound) -> isize {
+        if let Some((file, _buffer)) = self.held.take() {
+            round.files.put(file);
+        }
+        // CAST: A part of a buffer, which are smaller than that.
+        self.task.len as isize
+    }
 
     /// Ends it, in any context, and answers how many bytes it was.
     ///
