@@ -66,10 +66,10 @@ unsigned int io_ring_dma_alignment(const struct file *file);
 
 /* Transfers that are bios. */
 unsigned long io_ring_current_task(void);
-struct block_device *io_ring_bio_target(struct file *file, loff_t pos, u32 len, unsigned long address,
-					bool write);
-void io_ring_bio_init(struct bio *bio, struct block_device *bdev, struct bio_vec *first, u32 operation,
-		      struct bio *model);
+struct block_device *io_ring_bio_target(struct file *file, loff_t pos, u32 len,
+					unsigned long address, bool write);
+void io_ring_bio_init(struct bio *bio, struct block_device *bdev, struct bio_vec *first,
+		      u32 operation, struct bio *model);
 bool io_ring_note_use(struct file *file, bool write);
 void io_ring_bio_submit(struct bio *bio, struct file *file);
 

@@ -17,8 +17,8 @@
  * memory at @address can go to as one bio. None if blkdev_read_iter() or blkdev_write_iter()
  * would refuse it, cut it short, or do more than that.
  */
-struct block_device *io_ring_bio_target(struct file *file, loff_t pos, u32 len, unsigned long address,
-					bool write)
+struct block_device *io_ring_bio_target(struct file *file, loff_t pos, u32 len,
+					unsigned long address, bool write)
 {
 	struct address_space *mapping = file->f_mapping;
 	struct block_device *bdev = I_BDEV(mapping->host);
@@ -51,8 +51,8 @@ bool io_ring_note_use(struct file *file, bool write)
 }
 
 /* As bio_init(); @bio is charged to whom @model is, if that is given. */
-void io_ring_bio_init(struct bio *bio, struct block_device *bdev, struct bio_vec *first, u32 operation,
-		      struct bio *model)
+void io_ring_bio_init(struct bio *bio, struct block_device *bdev, struct bio_vec *first,
+		      u32 operation, struct bio *model)
 {
 	if (!model) {
 		bio_init(bio, bdev, first, 0, (__force blk_opf_t)operation);

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block;
 mod chain;
 mod polled;
 mod refusals;
@@ -28,14 +29,12 @@ use self::{
 use crate::{
     abi,
     abstractions::{
-        block_io,
         early_ends::Collecting,
         plug::{
             self,
             Plug, //
         },
         pool::{
-            Chain,
             Inside,
             Pool,
             Slot,
@@ -303,7 +302,8 @@ impl Submitter {
                     if self.spare.len() == 0 {
                         self.fetch(pool, usize::from(size));
                     }
-                    let is_with_device = is_plain && self.to_device(pool, workers, &sqe, early);
+                    let is_with_device =
+                        is_plain && self.hand_to_device(pool, workers, &sqe, early);
                     !is_with_device && self.start(pool, workers, &sqe).is_err()
                 }
             };
@@ -394,51 +394,6 @@ impl Submitter {
                 op::read_write::at_once(sqe, &self.files)
             }
             _ => None,
-        }
-    }
-
-    /// Starts a request that a block device takes as it is, and that may be done. Answers whether it was
-    /// one.
-    #[inline]
-    fn to_device<'a>(
-        &mut self,
-        pool: &'a Pool<Requests>,
-        workers: &Workers,
-        sqe: &abi::Sqe,
-        early: &mut Option<Collecting<'a, Requests>>,
-    ) -> bool {
-        let Some(transfer) = op::read_write::to_device(sqe, &self.files, &self.buffers) else {
-            return false;
-        };
-        if !transfer.note_use(&mut self.block_round) {
-            return false;
-        }
-        if self.block_round.has_many() && early.is_none() {
-            *early = pool.shared().early_ends.collect();
-        }
-        let Some(mut slot) = self.spare.take() else {
-            return false;
-        };
-        slot.request
-            .begin(sqe.user_data, sqe.opcode, workers.opening());
-        match block_io::start(slot, &transfer, &mut self.block_round) {
-            Ok(()) => {
-                self.devices = self.devices.wrapping_add(1);
-                true
-            }
-            Err(slot) => {
-                self.spare.put(slot);
-                false
-            }
-        }
-    }
-
-    /// Finishes requests of this round that devices have completed in this thread.
-    fn end_early(&mut self, mut slots: Chain<Requests>) {
-        while let Some(mut slot) = slots.pop() {
-            let result = block_io::end_early(&mut slot, &mut self.block_round);
-            self.devices = self.devices.wrapping_sub(1);
-            self.finish(slot, result, Path::Device);
         }
     }
 

@@ -63,10 +63,11 @@ impl<D: Domain> EarlyEnds<D> {
 
     /// The current thread collects from now on; not if another one does. Process context.
     pub(crate) fn collect(&self) -> Option<Collecting<'_, D>> {
+        let me = current_task();
         // Acquire: the last collector is done with the chain.
-        let last = self.collector.cmpxchg(NOBODY, current_task(), Acquire);
+        let is_mine = me != NOBODY && self.collector.cmpxchg(NOBODY, me, Acquire).is_ok();
         // INVARIANT: Just written.
-        last.is_ok().then_some(Collecting(self, PhantomData))
+        is_mine.then_some(Collecting(self, PhantomData))
     }
 
     /// Adds a slot whose transfer has ended in the thread that collects; gives it back if this is not

@@ -10,6 +10,7 @@
 
 mod at_once;
 mod block;
+mod block_round;
 mod file_calls;
 mod held;
 mod memory;
@@ -24,10 +25,8 @@ mod user_buffers;
 
 pub(crate) use at_once::read_at_once;
 pub(super) use block::BlockTransfer;
-pub(crate) use block::{
-    BlockRound,
-    NewBlockTransfer, //
-};
+pub(crate) use block::NewBlockTransfer;
+pub(crate) use block_round::BlockRound;
 pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,

@@ -59,7 +59,7 @@ pub(crate) fn at_once(sqe: &abi::Sqe, files: &FileTable) -> Option<isize> {
 /// A transfer between a registered buffer and a registered file that asks for nothing special, if that is
 /// a block device that can take it as it is. Process context.
 #[inline]
-pub(crate) fn to_device<'a>(
+pub(crate) fn for_device<'a>(
     sqe: &abi::Sqe,
     files: &'a FileTable,
     buffers: &'a BufferTable,

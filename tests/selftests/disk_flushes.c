@@ -13,6 +13,7 @@
 #include "harness.h"
 #include "module.h"
 #include "pinned.h"
+#include "registered.h"
 #include "ring.h"
 
 #define ENTRIES 16
@@ -128,6 +129,28 @@ TEST_F(disk, writes_flush_if_they_are_to_be_there)
 	}
 	EXPECT_EQ(0, by_calls(self->fd, self->pages, NULL, 0));
 	EXPECT_EQ(0, by_ring(&self->ring, self->fd, self->pages, NULL, 0, 0));
+}
+
+TEST_F(disk, writes_of_registered_files_flush_if_those_are_synchronous)
+{
+	int files[] = { self->fd, reopen(self->fd, O_RDWR | O_DIRECT | O_DSYNC) };
+
+	ASSERT_EQ(0, buffer_register(&self->ring, self->pages, PAGE));
+	ASSERT_EQ(0, files_register(&self->ring, files, NULL, ARRAY_SIZE(files)));
+	for (int file = 0; file < 2; file++) {
+		const struct io_ring_sqe sqe = sqe_fixed(sqe_buffer(IO_RING_OP_WRITE_FIXED, 0, 0,
+								    self->pages, PAGE, 0), file);
+		long before = fault_disk_flushes();
+		struct io_ring_cqe cqe;
+
+		for (unsigned int i = 0; i < TIMES; i++) {
+			ASSERT_EQ(0, ring_run(&self->ring, &sqe, &cqe));
+			EXPECT_EQ(PAGE, cqe.res);
+		}
+		EXPECT_EQ(file, fault_disk_flushes() - before >= TIMES);
+		EXPECT_EQ(!file, fault_disk_flushes() == before);
+	}
+	close(files[1]);
 }
 
 /* How writes get to where they stay. */

@@ -8,6 +8,7 @@
 //! why, if it is refused.
 
 use super::{
+    block_round::BlockRound,
     held::{
         HeldFile,
         SharedFile,
@@ -19,8 +20,6 @@ use super::{
         Start, //
     },
     Direction,
-    FileId,
-    OpenFile,
     Priority,
     Transfer,
     UserBuffers,
@@ -32,19 +31,12 @@ use crate::abstractions::{
         Bytes,
         PinnedBuffer, //
     },
-    shared::{
-        Shared,
-        Stock, //
-    },
+    shared::Shared, //
 };
-use core::ptr::{
-    null_mut,
-    NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     bindings,
-    prelude::*,
-    types::Opaque, //
+    prelude::*, //
 };
 
 /// What the file has to be like for either direction: a block device that can be told not to wait.
@@ -72,99 +64,18 @@ struct Task {
     len: u32,
 }
 
-/// What many transfers of one round have in common.
-pub(crate) struct BlockRound {
-    /// The file that has told last when it was used, and how.
-    used: Option<FileId>,
-    files: Stock<OpenFile>,
-    /// How many more there may be.
-    more: u16,
-    /// Whom they are charged to.
-    model: Option<Model>,
-}
-
-/// A bio that is not submitted: it says whom those of the current task are charged to.
-struct Model(Opaque<bindings::bio>);
-
-// SAFETY: Nothing of it is bound to a thread.
-unsafe impl Send for Model {}
-
-impl Model {
-    #[cold]
-    fn new(device: NonNull<bindings::block_device>) -> Self {
-        let bio = Opaque::<bindings::bio>::uninit();
-        // SAFETY: It is valid for writes, and the device is alive by the safety...
-        unsafe {
-            bindings::bio_init(
-                bio.get(),
-                device.as_ptr(),
-                null_mut(),
-                0,
-                helpers::IO_RING_BIO_READ,
-            )
-        };
-        Self(bio)
-    }
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        // SAFETY: Initialised in `new`, and never submitted.
-        unsafe { bindings::bio_uninit(self.0.get()) };
-    }
-}
-
-impl BlockRound {
-    /// None.
-    pub(crate) const fn new() -> Self {
-        Self {
-            used: None,
-            files: Stock::new(),
-            more: 0,
-            model: None,
-        }
-    }
-
-    /// Begins a round of `size` requests.
-    #[inline]
-    pub(crate) fn begin(&mut self, size: u16) {
-        self.used = None;
-        self.more = size.saturating_sub(1);
-    }
-
-    /// Whether it is one of more than one request.
-    #[inline]
-    pub(crate) fn has_many(&self) -> bool {
-        self.more != 0
-    }
-
-    /// Whom its transfers are charged to; not if that is only asked once.
-    #[inline]
-    fn model(&mut self, device: NonNull<bindings::block_device>) -> Option<&Model> {
-        if !self.has_many() {
-            return None;
-        }
-        Some(self.model.get_or_insert_with(|| Model::new(device)))
-    }
-
-    /// Ends it. Process context; sleeps.
-    #[inline]
-    pub(crate) fn end(&mut self) {
-        self.files.clear();
-        self.model = None;
-    }
-}
-
 /// A transfer that its device takes as it is, which has not been started.
 ///
 /// # Invariants
 ///
-/// `device` is that of `file`, and `bytes` are those of `buffer` that `task` says.
+/// `device` is that of `file`; what `task` says of `buffer` starts `skip` bytes after the beginning of the
+/// segment `first`.
 pub(crate) struct NewBlockTransfer<'a> {
     file: &'a SharedFile,
     buffer: &'a Shared<PinnedBuffer>,
     device: NonNull<bindings::block_device>,
-    bytes: Bytes,
+    first: *const bindings::bio_vec,
+    skip: u32,
     task: Task,
 }
 
@@ -186,7 +97,7 @@ impl<'a> NewBlockTransfer<'a> {
             return None;
         }
         let offset = i64::try_from(offset).ok()?;
-        let bytes = buffer.bytes(address, len).ok()?;
+        let Bytes { first, skip, .. } = buffer.bytes(address, len).ok()?;
         // The segments after the first one start with a page: the address says how all of them lie.
         let at = usize::try_from(address).ok()?;
         // SAFETY: The file is alive, and one of a block device.
@@ -197,7 +108,8 @@ impl<'a> NewBlockTransfer<'a> {
             file,
             buffer,
             device: NonNull::new(device)?,
-            bytes,
+            first,
+            skip: u32::try_from(skip).ok()?,
             task: Task {
                 direction,
                 offset,
@@ -211,16 +123,7 @@ impl<'a> NewBlockTransfer<'a> {
     /// context; may sleep.
     #[inline]
     pub(crate) fn note_use(&self, round: &mut BlockRound) -> bool {
-        let usage = Some(self.file.id().with(self.task.direction));
-        if round.used != usage {
-            let is_write = self.task.direction == Direction::Write;
-            // SAFETY: The file is alive.
-            if unsafe { !helpers::io_ring_note_use(self.file.as_ptr(), is_write) } {
-                return false;
-            }
-            round.used = usage;
-        }
-        true
+        round.note_use(self.file, self.task.direction)
     }
 
     /// Submits `bio`, which calls `end`, in any context, when it is done; `private` is in it then.
@@ -242,11 +145,9 @@ impl<'a> NewBlockTransfer<'a> {
             Direction::Read => helpers::IO_RING_BIO_READ,
             Direction::Write => helpers::IO_RING_BIO_WRITE,
         };
-        let (device, first) = (self.device.as_ptr(), self.bytes.first.cast_mut());
-        let model = round
-            .model(self.device)
-            .map_or(null_mut(), |model| model.0.get());
-        // SAFETY: `bio` is valid for writes, the model is initialised, and the device is alive as long as
+        let (device, first) = (self.device.as_ptr(), self.first.cast_mut());
+        let model = round.model(self.device);
+        // SAFETY: `bio` is valid for writes, the model is one or null, and the device is alive as long as
         // its file is. There is room for no more segments.
         unsafe { helpers::io_ring_bio_init(bio, device, first, operation, model) };
         // SAFETY: Just initialised, and nobody else has it yet.
@@ -255,8 +156,7 @@ impl<'a> NewBlockTransfer<'a> {
         this.bi_flags |= 1 << bindings::BIO_CLONED;
         this.bi_iter.bi_sector = offset.unsigned_abs() >> bindings::SECTOR_SHIFT;
         this.bi_iter.bi_size = len;
-        // CAST: Less than the length of the segment, which is a `u32` itself.
-        this.bi_iter.bi_offset = self.bytes.skip as u32;
+        this.bi_iter.bi_offset = self.skip;
         this.bi_end_io = Some(end);
         this.bi_private = private;
         // SAFETY: It is a whole one, whose segments and device are kept by the safety requirements; the
@@ -268,8 +168,7 @@ impl<'a> NewBlockTransfer<'a> {
     #[inline]
     pub(in crate::abstractions) fn keep(&self, to: &mut BlockTransfer, round: &mut BlockRound) {
         to.task = self.task;
-        let file = round.files.take(self.file, round.more);
-        to.held = Some((file, self.buffer.clone()));
+        to.held = Some((round.hold(self.file), self.buffer.clone()));
     }
 }
 
@@ -295,7 +194,7 @@ impl BlockTransfer {
     #[inline]
     pub(in crate::abstractions) fn end_in(&mut self, round: &mut BlockRound) -> isize {
         if let Some((file, _buffer)) = self.held.take() {
-            round.files.put(file);
+            round.let_go(file);
         }
         // CAST: A part of a buffer, which are smaller than that.
         self.task.len as isize

@@ -30,7 +30,7 @@ impl FileTable {
         })
     }
 
-    pub(crate) fn at(&self, index: u32) -> Option<&OpenFile> {
-        (index < 4).then_some(&*self.0)
+    pub(crate) fn at(&self, index: u32) -> Option<&SharedFile> {
+        (index < 4).then_some(&self.0)
     }
 }

@@ -211,6 +211,29 @@ impl<'a> NewBuffers<'a> {
     }
 }
 
+pub(crate) struct NewBlockTransfer<'a> {
+    pub(crate) direction: Direction,
+    _lent: PhantomData<&'a PinnedBuffer>,
+}
+
+impl<'a> NewBlockTransfer<'a> {
+    pub(crate) fn new(
+        direction: Direction,
+        _file: &'a SharedFile,
+        offset: u64,
+        buffer: &'a Shared<PinnedBuffer>,
+        address: u64,
+        len: u32,
+    ) -> Option<Self> {
+        buffer.part(address, len).ok()?;
+        let is_refused = len == 0 || offset > i64::MAX as u64 || fate(2) == 0;
+        (!is_refused).then_some(Self {
+            direction,
+            _lent: PhantomData,
+        })
+    }
+}
+
 pub(crate) struct Message;
 
 impl Message {

@@ -263,16 +263,27 @@ fn dispatch(sqe: &abi::Sqe, op: Op<'_>) {
     }
 }
 
-/// What is read without being prepared is what would have been prepared.
-fn check_at_once(sqe: &abi::Sqe, files: &FileTable) {
-    if sqe.opcode != abi::OP_READ || op::rules::READ.check(sqe).is_err() {
-        return;
+/// What is done without being prepared is what would have been prepared.
+fn check_quick(sqe: &abi::Sqe, files: &FileTable, buffers: &BufferTable) {
+    if sqe.opcode == abi::OP_READ && op::rules::READ.check(sqe).is_ok() {
+        if let Some(bytes) = op::read_write::at_once(sqe, files) {
+            assert_eq!(bytes, sqe.len as isize);
+            check_plain(sqe);
+        }
     }
-    if let Some(bytes) = op::read_write::at_once(sqe, files) {
-        assert_eq!(bytes, sqe.len as isize);
-        assert_eq!(stray(sqe, &OpSet::all().info(sqe.opcode)), None, "{sqe:?}");
-        assert_eq!((sqe.flags & !abi::SQE_FIXED_FILE, sqe.ioprio), (0, 0));
+    if let Some(transfer) = op::read_write::for_device(sqe, files, buffers) {
+        let is_write = transfer.direction == Direction::Write;
+        let expected = [abi::OP_READ_FIXED, abi::OP_WRITE_FIXED][usize::from(is_write)];
+        assert_eq!((sqe.opcode, sqe.flags), (expected, abi::SQE_FIXED_FILE));
+        check_plain(sqe);
     }
+}
+
+/// It asks for nothing special.
+fn check_plain(sqe: &abi::Sqe) {
+    assert_eq!(stray(sqe, &OpSet::all().info(sqe.opcode)), None, "{sqe:?}");
+    assert_eq!((sqe.flags & !abi::SQE_FIXED_FILE, sqe.ioprio), (0, 0));
+    assert_eq!(sqe.op_flags, 0);
 }
 
 /// An entry, which operations are allowed, and what becomes of it.
@@ -303,7 +314,7 @@ pub fn prepare(data: &[u8]) {
     });
     set_fate(source);
     let (files, buffers, mut place) = (FileTable::new(), BufferTable::new(), Place);
-    check_at_once(&sqe, &files);
+    check_quick(&sqe, &files, &buffers);
     let mut prepared = op::prepare(&sqe, &mut place, &allowed, &files, &buffers);
     if is_polled {
         prepared = polled::judge(&sqe, &allowed, prepared);
