@@ -117,6 +117,18 @@ static bool read_registered(struct world *world)
 	       asks_for(world, sqe_fixed(world->sqe, 0));
 }
 
+/* It goes there as it is, if there is memory for that. */
+static bool read_device(struct world *world)
+{
+	struct io_ring_sqe sqe = sqe_buffer(IO_RING_OP_READ_FIXED, 0, 0, world->memory, ROOM, 0);
+	const int fd = open(NULL_BLK, O_RDWR | O_DIRECT | O_CLOEXEC);
+	const bool is_ready = fd >= 0 && !buffer_register(&world->ring, world->memory, ROOM) &&
+			      !files_register(&world->ring, &fd, NULL, 1);
+
+	close(fd);
+	return is_ready && asks_for(world, sqe_fixed(sqe, 0));
+}
+
 FIXTURE_VARIANT_ADD(failing, nop)
 {
 	.trial = { "NOP by a worker", nop, call_request },
@@ -169,6 +181,11 @@ FIXTURE_VARIANT_ADD(failing, force_async)
 FIXTURE_VARIANT_ADD(failing, read_fixed)
 {
 	.trial = { "READ_FIXED", read_fixed, call_request, was_read, ROOM, .may_be_short = true },
+};
+
+FIXTURE_VARIANT_ADD(failing, read_device)
+{
+	.trial = { "READ_FIXED of a block device", read_device, call_request, NULL, ROOM },
 };
 
 FIXTURE_VARIANT_ADD(failing, readv_fixed)
