@@ -13,6 +13,8 @@ pub(crate) mod audit;
 pub(crate) mod block_io;
 pub(crate) mod char_dev;
 pub(crate) mod deferred;
+pub(crate) mod device_io;
+pub(crate) mod direct_io;
 pub(crate) mod early_ends;
 pub(crate) mod eventfd;
 pub(crate) mod file_ops;

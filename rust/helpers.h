@@ -47,6 +47,9 @@ struct file *io_ring_fd_file(unsigned long word);
 void io_ring_fdput(unsigned long word);
 bool io_ring_read_at_once(struct kiocb *kiocb, struct iov_iter *iter, void __user *buffer,
 			  size_t len);
+bool io_ring_file_is_direct(const struct file *file, bool write);
+void io_ring_get_file(struct file *file);
+void io_ring_iter_ubuf(struct iov_iter *iter, int type, void __user *buffer, u32 len);
 int io_ring_ioprio_check(u16 ioprio);
 u16 io_ring_ioprio_current(void);
 ssize_t io_ring_transfer(struct kiocb *kiocb, struct iov_iter *iter, bool write, u32 rw_flags);

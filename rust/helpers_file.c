@@ -113,6 +113,31 @@ int io_ring_kiocb_flags(struct file *file, u32 rw_flags, bool write, int *flags)
 	return ret;
 }
 
+/*
+ * Whether a transfer of @file at an offset that may not wait is one with O_DIRECT and
+ * nothing more.
+ */
+bool io_ring_file_is_direct(const struct file *file, bool write)
+{
+	const fmode_t needed = FMODE_NOWAIT | (write ? FMODE_WRITE | FMODE_CAN_WRITE | FMODE_PWRITE
+						     : FMODE_READ | FMODE_CAN_READ | FMODE_PREAD);
+
+	return READ_ONCE(file->f_iocb_flags) == IOCB_DIRECT &&
+	       (file->f_mode & (needed | FMODE_STREAM)) == needed &&
+	       (write ? !!file->f_op->write_iter : !!file->f_op->read_iter) &&
+	       is_storage(file) && !is_guarded(file);
+}
+
+void io_ring_get_file(struct file *file)
+{
+	get_file(file);
+}
+
+void io_ring_iter_ubuf(struct iov_iter *iter, int type, void __user *buffer, u32 len)
+{
+	iov_iter_ubuf(iter, type, buffer, len);
+}
+
 /* ioprio_check_cap() is not exported. */
 int io_ring_ioprio_check(u16 ioprio)
 {

@@ -14,8 +14,8 @@
 
 #![forbid(unsafe_code)]
 
-mod block;
 mod chain;
+mod device;
 mod polled;
 mod refusals;
 
@@ -42,7 +42,7 @@ use crate::{
         },
         trace,
         transfer::{
-            BlockRound,
+            DeviceRound,
             Place, //
         },
     },
@@ -146,7 +146,7 @@ pub(crate) struct Submitter {
     /// Registered buffers.
     pub(crate) buffers: BufferTable,
     /// What transfers that go to block devices have in common, in this round.
-    block_round: BlockRound,
+    device_round: DeviceRound,
     /// Requests of this round that devices have got.
     devices: u32,
     /// Whether some of them wait now.
@@ -189,7 +189,7 @@ impl Submitter {
             polled: Polled::new(),
             files: FileTable::new(),
             buffers: BufferTable::new(),
-            block_round: BlockRound::new(),
+            device_round: DeviceRound::new(),
             devices: 0,
             has_held: false,
         }
@@ -227,7 +227,7 @@ impl Submitter {
             if let Some(early) = early {
                 self.end_early(early.stop());
             }
-            self.block_round.end();
+            self.device_round.end();
             self.queue.publish();
             self.hand_in(pool);
             self.leave_to(workers);
@@ -280,7 +280,7 @@ impl Submitter {
         early: &mut Option<Collecting<'a, Requests>>,
     ) -> Round {
         let mut taken = 0;
-        self.block_round.begin(size);
+        self.device_round.begin(size);
         while taken < u32::from(size) {
             if !self.has_slot(pool) {
                 return Round { taken, stop: true };

@@ -12,7 +12,7 @@
 //! one who comes second. The exchange orders the result, written before, with its reading.
 
 use super::{
-    block_io::BlockIo,
+    device_io::DeviceIo,
     early_ends::EarlyEnds,
     pool::{
         Domain,
@@ -49,7 +49,7 @@ use kernel::{
 /// The file has not returned yet, and the transfer has not completed.
 pub(super) const ISSUING: i32 = 0;
 /// The file has returned.
-const RETURNED: i32 = 1;
+pub(super) const RETURNED: i32 = 1;
 /// The transfer has completed.
 pub(super) const COMPLETED: i32 = 2;
 
@@ -64,8 +64,8 @@ pub(crate) struct IoSlot<R> {
     pub(super) places: Option<KBox<Places>>,
     /// What it waits for, if that is a time; kept once it is there.
     pub(super) timer: Option<KBox<Timer>>,
-    /// Its bio, if it is one of ours; kept once it is there.
-    pub(super) block: Option<KBox<BlockIo>>,
+    /// What it keeps while a device has it; kept once it is there.
+    pub(super) device: Option<KBox<DeviceIo>>,
     /// How often its file has said that it is ready and was not.
     pub(super) lies: u8,
     /// The driver's part.
@@ -87,7 +87,7 @@ impl<R> IoSlot<R> {
             transfer: None,
             places: None,
             timer: None,
-            block: None,
+            device: None,
             lies: 0,
             request,
         }

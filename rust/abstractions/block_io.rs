@@ -12,29 +12,21 @@
 
 use super::{
     async_io::{
-        self,
         IoDomain,
         IoSlot, //
     },
+    device_io,
     pool::Slot,
     transfer::{
-        BlockRound,
-        BlockTransfer,
+        DeviceRound,
         NewBlockTransfer, //
     },
 };
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    prelude::*,
-    types::Opaque, //
+    prelude::*, //
 };
-
-/// What a slot keeps for such transfers.
-pub(super) struct BlockIo {
-    bio: Opaque<bindings::bio>,
-    transfer: BlockTransfer,
-}
 
 /// Starts `transfer` in `slot`: [`IoDomain::complete`] will be, or has been, called, or the slot is with
 /// [`IoDomain::early_ends`]. Process context; does not wait for devices.
@@ -46,31 +38,18 @@ pub(super) struct BlockIo {
 pub(crate) fn start<D: IoDomain>(
     mut slot: Slot<D>,
     transfer: &NewBlockTransfer<'_>,
-    round: &mut BlockRound,
+    round: &mut DeviceRound,
 ) -> Result<(), Slot<D>> {
-    if slot.block.is_none() {
-        slot.block = new();
-    }
-    let Some(block) = slot.block.as_mut() else {
+    let Some(device) = device_io::of(&mut slot) else {
         return Err(slot);
     };
-    transfer.keep(&mut block.transfer, round);
-    let bio = block.bio.get();
+    transfer.keep(&mut device.kept, round);
+    let bio = device.bio.get();
     let private = slot.into_raw().as_ptr().cast();
     // SAFETY: The bio is in a box of the slot, which is given up until `ended` takes it, as is what the
     // transfer keeps.
     unsafe { transfer.submit(bio, round, ended::<D>, private) };
     Ok(())
-}
-
-/// Memory for the first such transfer of a slot. Process context; sleeps.
-#[cold]
-fn new() -> Option<KBox<BlockIo>> {
-    let new = BlockIo {
-        bio: Opaque::uninit(),
-        transfer: BlockTransfer::NONE,
-    };
-    KBox::new(new, GFP_KERNEL_ACCOUNT).ok()
 }
 
 /// The end of all bios that [`start`] submits.
@@ -89,39 +68,10 @@ unsafe extern "C" fn ended<D: IoDomain>(bio: *mut bindings::bio) {
     // SAFETY: `start` gave up the slot by `into_raw`, for this bio.
     let slot = unsafe { Slot::<D>::from_raw(item) };
     if status != 0 {
-        return refused(slot, status, priority);
+        // SAFETY: FFI call without requirements.
+        let error = unsafe { bindings::blk_status_to_errno(status) };
+        return device_io::do_again(slot, error as isize, priority);
     }
-    // SAFETY: The slot stays out until it is completed, be it by the thread that collects it, which is
-    // this one.
-    let early_ends = D::early_ends(unsafe { Slot::<D>::shared_of(item) });
-    let Err(mut slot) = early_ends.add(slot) else {
-        return;
-    };
-    match slot
-        .block
-        .as_mut()
-        .map_or(Ok(0), |block| block.transfer.let_go())
-    {
-        Ok(bytes) => D::complete(slot, bytes),
-        Err((rest, bytes)) => async_io::end_late(slot, rest, bytes),
-    }
-}
-
-/// Ends the transfer of a slot that [`IoDomain::early_ends`] had, in the round that has begun it; answers
-/// the result. Process context; sleeps.
-#[inline]
-pub(crate) fn end_early<D: IoDomain>(slot: &mut Slot<D>, round: &mut BlockRound) -> isize {
-    (slot.block.as_mut()).map_or(0, |block| block.transfer.end_in(round))
-}
-
-/// Ends what a device has not done, or has it done again. Any context.
-#[cold]
-fn refused<D: IoDomain>(mut slot: Slot<D>, status: u8, priority: u16) {
-    // SAFETY: FFI call without requirements.
-    let error = unsafe { bindings::blk_status_to_errno(status) } as isize;
-    let block = slot.block.as_mut();
-    match block.and_then(|block| block.transfer.take(priority)) {
-        Some(transfer) => async_io::end_late(slot, transfer, error),
-        None => D::complete(slot, error),
-    }
+    let bytes = slot.device.as_ref().map_or(0, |device| device.kept.len());
+    device_io::end(slot, bytes);
 }

@@ -10,9 +10,11 @@
 
 mod at_once;
 mod block;
-mod block_round;
+mod device_round;
+mod direct;
 mod file_calls;
 mod held;
+mod kept;
 mod memory;
 mod new;
 mod new_buffers;
@@ -24,14 +26,15 @@ mod terms;
 mod user_buffers;
 
 pub(crate) use at_once::read_at_once;
-pub(super) use block::BlockTransfer;
 pub(crate) use block::NewBlockTransfer;
-pub(crate) use block_round::BlockRound;
+pub(crate) use device_round::DeviceRound;
+pub(crate) use direct::NewDirectTransfer;
 pub(crate) use file_calls::Advice;
 pub(crate) use held::{
     FileArgument,
     HeldFile, //
 };
+pub(super) use kept::Kept;
 pub(crate) use new::{
     NewTransfer,
     Place, //
@@ -459,9 +462,9 @@ pub(super) unsafe fn end_write(kiocb: *mut bindings::kiocb) {
     unsafe { helpers::io_ring_transfer_end_write(kiocb) };
 }
 
-const QUEUED: isize = -(bindings::EIOCBQUEUED as isize);
-const AGAIN: isize = -(bindings::EAGAIN as isize);
-const UNSUPPORTED: isize = -(bindings::EOPNOTSUPP as isize);
+pub(super) const QUEUED: isize = -(bindings::EIOCBQUEUED as isize);
+pub(super) const AGAIN: isize = -(bindings::EAGAIN as isize);
+pub(super) const UNSUPPORTED: isize = -(bindings::EOPNOTSUPP as isize);
 
 /// Whether a signal has interrupted an operation that would be restarted if it were a system call.
 #[inline]

@@ -27,6 +27,7 @@ use crate::{
             Direction,
             NewBlockTransfer,
             NewBuffers,
+            NewDirectTransfer,
             NewTransfer,
             Place,
             Priority,
@@ -59,7 +60,7 @@ pub(crate) fn at_once(sqe: &abi::Sqe, files: &FileTable) -> Option<isize> {
 /// A transfer between a registered buffer and a registered file that asks for nothing special, if that is
 /// a block device that can take it as it is. Process context.
 #[inline]
-pub(crate) fn for_device<'a>(
+pub(crate) fn for_block_device<'a>(
     sqe: &abi::Sqe,
     files: &'a FileTable,
     buffers: &'a BufferTable,
@@ -69,13 +70,51 @@ pub(crate) fn for_device<'a>(
         abi::OP_WRITE_FIXED => (Direction::Write, rules::WRITE_FIXED.check(sqe).is_ok()),
         _ => return None,
     };
-    let is_special = sqe.flags != abi::SQE_FIXED_FILE || sqe.ioprio != 0 || sqe.op_flags != 0;
-    if is_special || !is_regular {
+    if is_special(sqe) || !is_regular || sqe.flags == 0 {
         return None;
     }
     let file = files.at(u32::try_from(sqe.fd).ok()?)?;
     let buffer = buffers.at(u32::from(sqe.buf_index))?;
     NewBlockTransfer::new(direction, file, sqe.off, buffer, sqe.addr, sqe.len)
+}
+
+/// A transfer of one buffer with `O_DIRECT` that asks for nothing special. Process context.
+#[inline]
+pub(crate) fn direct<'a>(
+    sqe: &abi::Sqe,
+    files: &'a FileTable,
+    buffers: &'a BufferTable,
+) -> Option<NewDirectTransfer<'a>> {
+    let (direction, is_pinned, is_regular) = match sqe.opcode {
+        abi::OP_READ => (Direction::Read, false, rules::READ.check(sqe).is_ok()),
+        abi::OP_WRITE => (Direction::Write, false, rules::WRITE.check(sqe).is_ok()),
+        abi::OP_READ_FIXED => (Direction::Read, true, rules::READ_FIXED.check(sqe).is_ok()),
+        abi::OP_WRITE_FIXED => (
+            Direction::Write,
+            true,
+            rules::WRITE_FIXED.check(sqe).is_ok(),
+        ),
+        _ => return None,
+    };
+    if is_special(sqe) || !is_regular {
+        return None;
+    }
+    let buffer = match is_pinned {
+        true => Some(buffers.at(u32::from(sqe.buf_index))?),
+        false => None,
+    };
+    let (fd, offset, address, len) = (sqe.fd, sqe.off, sqe.addr, sqe.len);
+    if sqe.flags == 0 {
+        return NewDirectTransfer::of_descriptor(direction, fd, offset, buffer, address, len);
+    }
+    let file = files.at(u32::try_from(fd).ok()?)?;
+    NewDirectTransfer::of_registered(direction, file, offset, buffer, address, len)
+}
+
+/// Whether an entry asks for more than a file and a buffer.
+#[inline]
+fn is_special(sqe: &abi::Sqe) -> bool {
+    sqe.flags & !abi::SQE_FIXED_FILE != 0 || sqe.ioprio != 0 || sqe.op_flags != 0
 }
 
 /// A transfer of one buffer.

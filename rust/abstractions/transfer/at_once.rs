@@ -46,12 +46,12 @@ impl OpenFile {
 /// # Invariants
 ///
 /// What `fdget` has answered in this thread, and not 0.
-struct LightFile(c_ulong);
+pub(super) struct LightFile(c_ulong);
 
 impl LightFile {
     /// The file of `fd`, if it is a regular file or a block device.
     #[inline]
-    fn get(fd: i32) -> Option<Self> {
+    pub(super) fn get(fd: i32) -> Option<Self> {
         let fd = u32::try_from(fd).ok()?;
         // SAFETY: FFI call without requirements.
         let word = unsafe { helpers::io_ring_fdget_storage(fd) };
@@ -60,7 +60,7 @@ impl LightFile {
     }
 
     #[inline]
-    fn as_ptr(&self) -> *mut bindings::file {
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
         // SAFETY: By the type invariants.
         unsafe { helpers::io_ring_fd_file(self.0) }
     }

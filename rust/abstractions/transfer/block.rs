@@ -8,22 +8,13 @@
 //! why, if it is refused.
 
 use super::{
-    block_round::BlockRound,
-    held::{
-        HeldFile,
-        SharedFile,
-        TransferFile, //
+    device_round::DeviceRound,
+    held::SharedFile,
+    kept::{
+        Kept,
+        Task, //
     },
-    memory::Memory,
-    terms::{
-        Nonblocking,
-        Start, //
-    },
-    Direction,
-    Priority,
-    Transfer,
-    UserBuffers,
-    Via, //
+    Direction, //
 };
 use crate::abstractions::{
     helpers,
@@ -54,15 +45,6 @@ const WRITES: c_int = DEVICE
     | helpers::IO_RING_FILE_PWRITE;
 /// What it must not be like.
 const NOT: c_int = helpers::IO_RING_FILE_STREAM | helpers::IO_RING_FILE_GUARDED;
-
-/// What a transfer does.
-#[derive(Clone, Copy)]
-struct Task {
-    direction: Direction,
-    offset: i64,
-    address: u64,
-    len: u32,
-}
 
 /// A transfer that its device takes as it is, which has not been started.
 ///
@@ -122,7 +104,7 @@ impl<'a> NewBlockTransfer<'a> {
     /// Has the file tell when it was used, unless it has in this round; answers whether it could. Process
     /// context; may sleep.
     #[inline]
-    pub(crate) fn note_use(&self, round: &mut BlockRound) -> bool {
+    pub(crate) fn note_use(&self, round: &mut DeviceRound) -> bool {
         round.note_use(self.file, self.task.direction)
     }
 
@@ -131,12 +113,12 @@ impl<'a> NewBlockTransfer<'a> {
     /// # Safety
     ///
     /// `bio` is valid for writes and not in use. It stays where it is, used by nobody, and what
-    /// [`NewBlockTransfer::keep`] answers is kept, until `end` is called.
+    /// [`NewBlockTransfer::keep`] says is kept, until `end` is called.
     #[inline]
     pub(in crate::abstractions) unsafe fn submit(
         &self,
         bio: *mut bindings::bio,
-        round: &mut BlockRound,
+        round: &mut DeviceRound,
         end: unsafe extern "C" fn(*mut bindings::bio),
         private: *mut c_void,
     ) {
@@ -166,106 +148,7 @@ impl<'a> NewBlockTransfer<'a> {
 
     /// Has `to` keep what is needed until it is done.
     #[inline]
-    pub(in crate::abstractions) fn keep(&self, to: &mut BlockTransfer, round: &mut BlockRound) {
-        to.task = self.task;
-        to.held = Some((round.hold(self.file), self.buffer.clone()));
-    }
-}
-
-/// A transfer that its device has, or room for one.
-pub(in crate::abstractions) struct BlockTransfer {
-    task: Task,
-    held: Option<(SharedFile, Shared<PinnedBuffer>)>,
-}
-
-impl BlockTransfer {
-    /// None.
-    pub(in crate::abstractions) const NONE: Self = Self {
-        task: Task {
-            direction: Direction::Read,
-            offset: 0,
-            address: 0,
-            len: 0,
-        },
-        held: None,
-    };
-
-    /// Ends it in the round that has begun it, and answers how many bytes it was. Process context; sleeps.
-    #[inline]
-    pub(in crate::abstractions) fn end_in(&mut self, round: &mut BlockRound) -> isize {
-        if let Some((file, _buffer)) = self.held.take() {
-            round.let_go(file);
-        }
-        // CAST: A part of a buffer, which are smaller than that.
-        self.task.len as isize
-    }
-
-    /// Ends it, in any context, and answers how many bytes it was.
-    ///
-    /// # Errors
-    ///
-    /// That would close the file or unpin the buffer, which may sleep: what is left, with all of the
-    /// bytes to answer.
-    #[inline]
-    pub(in crate::abstractions) fn let_go(&mut self) -> Result<isize, (Transfer, isize)> {
-        let task = &self.task;
-        let Some((file, buffer)) = self.held.take() else {
-            return Ok(0);
-        };
-        // CAST: A part of a buffer, which are smaller than that.
-        let len = task.len as isize;
-        if let Err(buffer) = buffer.put_unless_last() {
-            return Err((task.of(file, Memory::Held(buffer)), len));
-        }
-        match file.put_unless_last() {
-            Ok(()) => Ok(len),
-            Err(file) => Err((task.of(file, Memory::User), len)),
-        }
-    }
-
-    /// The same in the general form, to be done again with this priority.
-    #[cold]
-    pub(in crate::abstractions) fn take(&mut self, priority: u16) -> Option<Transfer> {
-        let task = &self.task;
-        let (file, buffer) = self.held.take()?;
-        let mut iter = bindings::iov_iter::default();
-        // It was a part of the buffer when this began, and buffers do not change.
-        let _ = buffer.iter(
-            task.direction.iter_type() as u32,
-            task.address,
-            task.len,
-            &mut iter,
-        );
-        let mut transfer = task.of(file, Memory::Held(buffer));
-        transfer.priority = Priority(priority);
-        transfer.buffers.iter = iter;
-        Some(transfer)
-    }
-}
-
-impl Task {
-    /// A transfer that does this, but for the memory.
-    #[cold]
-    fn of(&self, file: SharedFile, memory: Memory) -> Transfer {
-        let modes = file.modes();
-        Transfer {
-            file: TransferFile::Held(HeldFile::Shared(file)),
-            modes,
-            via: Via::File,
-            start: Start::At(self.offset),
-            flags: helpers::IO_RING_IOCB_DIRECT,
-            rwf: 0,
-            nonblocking: Nonblocking::Told,
-            tried_only: true,
-            done: 0,
-            priority: Priority::DEFAULT,
-            is_lent: false,
-            buffers: UserBuffers {
-                direction: self.direction,
-                is_vector: false,
-                iter: bindings::iov_iter::default(),
-                memory,
-            },
-        }
+    pub(in crate::abstractions) fn keep(&self, to: &mut Kept, round: &mut DeviceRound) {
+        to.put_shared(self.task, round.hold(self.file), Some(self.buffer.clone()));
     }
 }

@@ -4,7 +4,10 @@
 
 use super::Direction;
 use crate::abstractions::helpers;
-use core::mem::ManuallyDrop;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     fs::{
@@ -15,12 +18,15 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// It has not been asked what the file is like: more than one use of it is not expected.
+const UNKNOWN: c_int = -1;
+
 /// An open file, looked up by descriptor once.
 ///
 /// Dropping it may close the file; in a worker thread it is closed by then.
 pub(crate) struct OpenFile {
     file: ManuallyDrop<ARef<File>>,
-    /// What it is like, which does not change: `IO_RING_FILE_*`.
+    /// What it is like, which does not change: `IO_RING_FILE_*`, or [`UNKNOWN`].
     modes: c_int,
 }
 
@@ -60,6 +66,23 @@ impl OpenFile {
             file: ManuallyDrop::new(file),
             modes,
         })
+    }
+
+    /// A file that the calling process has open, as `fdget` has answered.
+    ///
+    /// # Safety
+    ///
+    /// `file` is alive.
+    #[inline]
+    pub(super) unsafe fn of_light(file: *mut bindings::file) -> Self {
+        // SAFETY: By the safety requirements.
+        unsafe { helpers::io_ring_get_file(file) };
+        // SAFETY: Not null, and just counted. The file was found without `fdget_pos`.
+        let file = unsafe { ARef::<File>::from_raw(NonNull::new_unchecked(file.cast())) };
+        Self {
+            file: ManuallyDrop::new(file),
+            modes: UNKNOWN,
+        }
     }
 
     /// Gives back the reference, in any context, unless it is the last: closing files may sleep.
@@ -103,6 +126,10 @@ impl OpenFile {
     /// What the file is like: `IO_RING_FILE_*`.
     #[inline]
     pub(super) fn modes(&self) -> c_int {
+        if self.modes == UNKNOWN {
+            // SAFETY: The file is alive.
+            return unsafe { helpers::io_ring_file_modes(self.as_ptr()) };
+        }
         self.modes
     }
 }

@@ -234,6 +234,57 @@ impl<'a> NewBlockTransfer<'a> {
     }
 }
 
+pub(crate) struct NewDirectTransfer<'a> {
+    pub(crate) direction: Direction,
+    pub(crate) is_pinned: bool,
+    _lent: PhantomData<&'a PinnedBuffer>,
+}
+
+impl<'a> NewDirectTransfer<'a> {
+    pub(crate) fn of_descriptor(
+        direction: Direction,
+        fd: i32,
+        offset: u64,
+        buffer: Option<&'a Shared<PinnedBuffer>>,
+        address: u64,
+        len: u32,
+    ) -> Option<Self> {
+        if fd < 0 {
+            return None;
+        }
+        Self::new(direction, offset, buffer, address, len)
+    }
+
+    pub(crate) fn of_registered(
+        direction: Direction,
+        _file: &'a SharedFile,
+        offset: u64,
+        buffer: Option<&'a Shared<PinnedBuffer>>,
+        address: u64,
+        len: u32,
+    ) -> Option<Self> {
+        Self::new(direction, offset, buffer, address, len)
+    }
+
+    fn new(
+        direction: Direction,
+        offset: u64,
+        buffer: Option<&Shared<PinnedBuffer>>,
+        address: u64,
+        len: u32,
+    ) -> Option<Self> {
+        if let Some(buffer) = buffer {
+            buffer.part(address, len).ok()?;
+        }
+        let is_refused = len == 0 || offset > i64::MAX as u64 || fate(2) == 0;
+        (!is_refused).then_some(Self {
+            direction,
+            is_pinned: buffer.is_some(),
+            _lent: PhantomData,
+        })
+    }
+}
+
 pub(crate) struct Message;
 
 impl Message {

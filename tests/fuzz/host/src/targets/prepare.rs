@@ -271,7 +271,16 @@ fn check_quick(sqe: &abi::Sqe, files: &FileTable, buffers: &BufferTable) {
             check_plain(sqe);
         }
     }
-    if let Some(transfer) = op::read_write::for_device(sqe, files, buffers) {
+    if let Some(transfer) = op::read_write::direct(sqe, files, buffers) {
+        let is_write = usize::from(transfer.direction == Direction::Write);
+        let expected = match transfer.is_pinned {
+            true => [abi::OP_READ_FIXED, abi::OP_WRITE_FIXED],
+            false => [abi::OP_READ, abi::OP_WRITE],
+        };
+        assert_eq!(sqe.opcode, expected[is_write]);
+        check_plain(sqe);
+    }
+    if let Some(transfer) = op::read_write::for_block_device(sqe, files, buffers) {
         let is_write = transfer.direction == Direction::Write;
         let expected = [abi::OP_READ_FIXED, abi::OP_WRITE_FIXED][usize::from(is_write)];
         assert_eq!((sqe.opcode, sqe.flags), (expected, abi::SQE_FIXED_FILE));

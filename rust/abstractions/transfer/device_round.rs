@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What transfers to block devices that are submitted together have in common: it is looked up once.
+//! What transfers that are submitted together have in common: it is looked up once.
 
 use super::{
     held::SharedFile,
@@ -22,24 +22,27 @@ use kernel::{
 };
 
 /// What is known in one round. Used by who submits, in process context.
-pub(crate) struct BlockRound {
+pub(crate) struct DeviceRound {
     /// The file that was the last to tell when it was used, and how.
     used: Option<FileId>,
     /// References to it.
     files: Stock<OpenFile>,
     /// Whom transfers are charged to.
     model: Option<Model>,
+    /// The priority of the current thread.
+    priority: Option<u16>,
     /// How many more requests there may be after the first one.
     more: u16,
 }
 
-impl BlockRound {
+impl DeviceRound {
     /// Nothing is known.
     pub(crate) const fn new() -> Self {
         Self {
             used: None,
             files: Stock::new(),
             model: None,
+            priority: None,
             more: 0,
         }
     }
@@ -48,6 +51,7 @@ impl BlockRound {
     #[inline]
     pub(crate) fn begin(&mut self, size: u16) {
         self.used = None;
+        self.priority = None;
         self.more = size.saturating_sub(1);
     }
 
@@ -79,6 +83,13 @@ impl BlockRound {
             self.used = usage;
         }
         could
+    }
+
+    /// The I/O priority of the current thread.
+    #[inline]
+    pub(super) fn priority(&mut self) -> u16 {
+        // SAFETY: FFI call without requirements.
+        *(self.priority).get_or_insert_with(|| unsafe { helpers::io_ring_ioprio_current() })
     }
 
     /// A reference to `file`.
