@@ -94,8 +94,10 @@ pub(crate) fn start<D: IoDomain>(
     match result {
         transfer::AGAIN | transfer::UNSUPPORTED => Started::General(slot),
         result if is_by_file => Started::DoneByFile(slot, result),
-        result if result < 0 || result == len => Started::Done(slot, result),
-        _ => Started::General(slot),
+        result if result == len => Started::Done(slot, result),
+        // What is only a part goes on, and what a signal has come between is begun again.
+        result if result >= 0 || transfer::is_restart(result) => Started::General(slot),
+        result => Started::Done(slot, result),
     }
 }
 

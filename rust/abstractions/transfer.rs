@@ -468,7 +468,7 @@ pub(super) const UNSUPPORTED: isize = -(bindings::EOPNOTSUPP as isize);
 
 /// Whether a signal has interrupted an operation that would be restarted if it were a system call.
 #[inline]
-fn is_restart(result: isize) -> bool {
+pub(super) fn is_restart(result: isize) -> bool {
     const CODES: [u32; 4] = [
         bindings::ERESTARTSYS,
         bindings::ERESTARTNOINTR,
