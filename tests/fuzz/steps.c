@@ -86,7 +86,6 @@ void step_setup(struct world *world, struct source *source, __u32 flags)
 	struct world_ring *ring = world_ring(world);
 	struct io_ring_setup setup = { .size = sizeof(setup), .flags = flags };
 	unsigned char *raw = (unsigned char *)&setup;
-	void *region;
 
 	mutator_stop();
 	world_ring_close(ring);
@@ -98,9 +97,7 @@ void step_setup(struct world *world, struct source *source, __u32 flags)
 	if (ring->fd < 0)
 		return;
 	ring->setup = setup;
-	region = mmap(NULL, setup.region_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
-		      IO_RING_OFF_REGION);
-	ring->region = region == MAP_FAILED ? NULL : region;
+	world_ring_map(world);
 }
 
 static void random_setup(struct world *world, struct source *source)

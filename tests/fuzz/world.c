@@ -20,6 +20,13 @@
 #define DISK_MB 8
 #define FILE_BYTES 0x10000
 
+/*
+ * The arena and the rings' regions are far from all other memory, and from one another: a request
+ * with a wrong bit in its address does not write to what processes share.
+ */
+#define FIRST_ROOM 0x10000000000ULL
+#define ROOM_BYTES 0x1000000000ULL
+
 /* The disk, open for as long as it is there. */
 static int disk = -1;
 
@@ -65,14 +72,16 @@ int world_module_reload(void)
 	return error ?: module_load_with("ops=all");
 }
 
+static void *room(unsigned int number)
+{
+	return (void *)(uintptr_t)(FIRST_ROOM + number * ROOM_BYTES);
+}
+
 static int make_arena(struct world *world)
 {
-	world->arena = mmap(NULL, ARENA_BYTES + 2 * PAGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (world->arena == MAP_FAILED)
-		return -errno;
-	if (mprotect(world->arena + ARENA_BYTES, PAGE, PROT_READ) ||
-	    mprotect(world->arena + ARENA_BYTES + PAGE, PAGE, PROT_NONE))
+	world->arena = mmap(room(WORLD_RINGS), ARENA_BYTES + PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (world->arena == MAP_FAILED || mprotect(world->arena + ARENA_BYTES, PAGE, PROT_READ))
 		return -errno;
 	return 0;
 }
@@ -135,6 +144,15 @@ int world_make(struct world *world)
 struct world_ring *world_ring(struct world *world)
 {
 	return &world->rings[world->current];
+}
+
+void world_ring_map(struct world *world)
+{
+	struct world_ring *ring = world_ring(world);
+	void *region = mmap(room(world->current), ring->setup.region_size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED_NOREPLACE, ring->fd, IO_RING_OFF_REGION);
+
+	ring->region = region == MAP_FAILED ? NULL : region;
 }
 
 void world_ring_close(struct world_ring *ring)

@@ -31,7 +31,7 @@ struct world_ring {
 
 struct world {
 	int fds[KINDS];
-	/* Writable, then a page that can be read, then one that cannot. */
+	/* Writable, then a page that can be read, then nothing. */
 	unsigned char *arena;
 	struct world_ring rings[WORLD_RINGS];
 	unsigned int current;
@@ -48,6 +48,8 @@ int world_module_reload(void);
 int world_make(struct world *world);
 
 struct world_ring *world_ring(struct world *world);
+/* Maps the region of the current ring, if that can be mapped. */
+void world_ring_map(struct world *world);
 void world_ring_close(struct world_ring *ring);
 
 int world_fd(struct world *world, struct source *source);

@@ -146,6 +146,17 @@ static bool reap(struct load *load)
 	return true;
 }
 
+/* Being frozen ends a wait as a signal does; what has not been taken stays in the queue. */
+static bool submit(struct load *load, unsigned int pushed, unsigned int wanted)
+{
+	int taken;
+
+	do
+		taken = ring_enter(&load->ring, pushed, wanted);
+	while (taken == -EINTR);
+	return taken == (int)pushed;
+}
+
 int load_run(void *arg)
 {
 	struct load *load = arg;
@@ -162,7 +173,7 @@ int load_run(void *arg)
 
 		posix_fadvise(load->files[LOAD_BUFFERED].fd, 0, 0, POSIX_FADV_DONTNEED);
 		pushed = push_pipe_reads(load) + push_file_requests(load);
-		if (ring_enter(&load->ring, pushed, rand_r(&load->random) % 3) != (int)pushed)
+		if (!submit(load, pushed, rand_r(&load->random) % 3))
 			return 3;
 		if (!reap(load))
 			return 4;
